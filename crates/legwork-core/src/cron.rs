@@ -1,0 +1,1 @@
+//! When a recurring job is due.
