@@ -45,6 +45,14 @@ impl Guarded {
         Self::start(shell, Some(directory.to_path_buf()))
     }
 
+    /// Makes a private directory in which nothing runs, and which goes when xtask does.
+    ///
+    /// # Errors
+    /// See [`Guarded::server`].
+    pub(crate) fn directory(directory: &Path) -> anyhow::Result<Self> {
+        Self::server(directory, &Command::new("true"))
+    }
+
     /// Starts a command whose two output streams the caller reads.
     ///
     /// # Errors

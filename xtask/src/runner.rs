@@ -18,20 +18,31 @@ use std::thread::JoinHandle;
 /// The runner could not be started or awaited.
 pub(crate) fn run(name: &str, command: &Command, filtered: bool) -> anyhow::Result<Tally> {
     println!("\n==> {name}: {}", shown(command));
+    run_into(command, filtered, std::io::stdout(), std::io::stderr())
+}
+
+/// The same with other places for the two streams, so that the tests of this file do not print
+/// summaries that the run they belong to would count.
+fn run_into(
+    command: &Command,
+    filtered: bool,
+    copy_of_out: impl Write + Send + 'static,
+    copy_of_err: impl Write + Send + 'static,
+) -> anyhow::Result<Tally> {
     let mut guarded = Guarded::piped(command)?;
     let out = guarded.child().stdout.take();
     let err = guarded.child().stderr.take();
     let readers = [
-        out.map(|pipe| follow(pipe, filtered, std::io::stdout())),
-        err.map(|pipe| follow(pipe, filtered, std::io::stderr())),
+        out.map(|pipe| follow(pipe, filtered, copy_of_out)),
+        err.map(|pipe| follow(pipe, filtered, copy_of_err)),
     ];
     let status = guarded.wait()?;
     let mut tally = Tally::default();
     for reader in readers.into_iter().flatten() {
-        tally += reader.join().map_err(|_| anyhow::anyhow!("a reader of {name} panicked"))?;
+        tally += reader.join().map_err(|_| anyhow::anyhow!("the reader of a stream panicked"))?;
     }
     if !status.success() && tally.failed == 0 {
-        println!("xtask: {name} did not finish ({status}); counted as one failed test");
+        println!("xtask: this runner did not finish ({status}); counted as one failed test");
         tally.failed = 1;
     }
     Ok(tally)
@@ -73,7 +84,7 @@ mod tests {
     fn check(script: &str, expected: &str) {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let tally = run("a runner", &command, false).unwrap();
+        let tally = run_into(&command, false, std::io::sink(), std::io::sink()).unwrap();
         assert_eq!(tally.to_string(), expected, "{script}");
     }
 

@@ -54,8 +54,8 @@ fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
     Ok(ports)
 }
 
-/// A path for the files of a server of this run; the guard makes and removes it.
-fn private_directory(server: &str) -> PathBuf {
+/// A path for the files of one part of this run; a guard makes and removes the directory.
+pub(crate) fn private_directory(server: &str) -> PathBuf {
     std::env::temp_dir().join(format!("legwork-test-{server}-{}", std::process::id()))
 }
 

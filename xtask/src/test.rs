@@ -1,9 +1,10 @@
 //! `cargo xtask test [filter…]`: every test of the repository, with everything they need.
 //!
-//! Called by people and, as the last step, by `ci`. It installs what is missing (`packages`), starts
-//! private servers (`servers`), lets each test runner run (`runner`), stops everything again and
-//! prints one line of counts. A runner that fails does not keep the others from running.
+//! Called by people and, as the last step, by `ci`. It installs what is missing (`packages`),
+//! starts private servers (`servers`), lets each test runner run (`runner`), stops everything again
+//! and prints one line of counts. A runner that fails does not keep the others from running.
 
+use crate::guard::Guarded;
 use crate::servers::{self, Server, chromedriver};
 use crate::tally::Tally;
 use crate::{packages, runner, workspace};
@@ -130,29 +131,24 @@ fn start_servers() -> Vec<Server> {
     running
 }
 
-/// The file in which tests say that they were skipped, removed at the end.
+/// The file in which tests say that they were skipped, in a directory that goes with this run.
 struct SkipFile {
     path: PathBuf,
+    _directory: Guarded,
 }
 
 impl SkipFile {
     fn create() -> anyhow::Result<Self> {
-        let name = format!("legwork-test-skips-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let directory = servers::private_directory("skips");
+        let guarded = Guarded::directory(&directory)?;
+        let path = directory.join("skips");
         std::fs::write(&path, "").with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path })
+        Ok(Self { path, _directory: guarded })
     }
 
     fn lines(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
         text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
-    }
-}
-
-impl Drop for SkipFile {
-    fn drop(&mut self) {
-        // At worst an empty file stays in the temporary directory.
-        drop(std::fs::remove_file(&self.path));
     }
 }
 

@@ -1,8 +1,8 @@
 //! `cargo xtask tidy`: the rules of the house that no compiler and no linter checks.
 //!
 //! Called by people and by `ci`. Each rule is one function in a file of its own under `tidy/`, from
-//! the `Tree` to its findings; `source` reads the tree. Rules are cheap and textual: what clippy can
-//! check (a wildcard arm in a `match` over the job state, for example) is left to clippy.
+//! the `Tree` to its findings; `source` reads the tree. Rules are cheap and textual: what clippy
+//! can check (a wildcard arm in a `match` over the job state, for example) is left to clippy.
 //!
 //! A line that breaks a rule for a reason says so: `// tidy: <reason>` on it or just above it.
 

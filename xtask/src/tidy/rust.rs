@@ -1,7 +1,7 @@
 //! Takes Rust text apart, line by line, into code, text of literals, and comments.
 //!
 //! Used by `source` for every Rust file, so that a rule about code does not fire on a word in a
-//! string, nor the other way round. It knows comments and literals and nothing else of the language.
+//! string, nor the other way round. It knows comments and literals and nothing else of Rust.
 
 /// One line; each part holds what the others do not.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -19,10 +19,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn too_wide(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
-        let width = line.chars().count();
-        // Text inside a literal has the width that its reader needs; a URL cannot be broken.
-        let is_text = source.lines.get(index).is_some_and(|line| line.continues_literal);
-        if width > WIDTH_MAX && !is_text && !line.contains("://") {
+        // A message stays in one piece, so that a search finds it; a URL cannot be broken.
+        let literal = source.lines.get(index).map_or(0, |line| line.literal.chars().count());
+        let width = line.chars().count() - literal;
+        if width > WIDTH_MAX && !line.contains("://") {
             findings.push(source.finding(index, format!("is {width} wide; {WIDTH_MAX} is enough")));
         }
     }
@@ -50,6 +50,7 @@ mod tests {
         let wide = "x".repeat(101);
         check_text("crates/a/src/x.rs", &format!("// see https://example.org/{wide}\n"), 0);
         check_text("crates/a/src/x.rs", &format!("a(r\"\n{wide}\n\");\n"), 0);
+        check_text("crates/a/src/x.rs", &format!("#[note = \"{wide}\"]\n"), 0);
         check_text("docs/guide.md", &wide, 0);
     }
 }
