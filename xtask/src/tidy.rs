@@ -10,6 +10,7 @@ mod guarantees;
 mod header;
 mod honest_tests;
 mod length;
+mod manifests;
 mod migrations;
 mod names;
 mod rust;
@@ -17,6 +18,7 @@ mod source;
 mod spawn;
 mod sql;
 mod synonyms;
+mod templates;
 mod unfinished;
 mod width;
 
@@ -28,7 +30,7 @@ use std::process::ExitCode;
 /// A rule finds what breaks it.
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 11] = [
+const RULES: [(&str, Rule); 13] = [
     ("header", header::check),
     ("names", names::check),
     ("length", length::check),
@@ -37,6 +39,8 @@ const RULES: [(&str, Rule); 11] = [
     ("honest tests", honest_tests::check),
     ("spawn", spawn::check),
     ("sql", sql::check),
+    ("templates", templates::check),
+    ("manifests", manifests::check),
     ("migrations", migrations::check),
     ("synonyms", synonyms::check),
     ("guarantees", guarantees::check),
