@@ -1,0 +1,257 @@
+//! The builders that enqueue one job, or many of one kind.
+//!
+//! [`Jobs::enqueue`](crate::Jobs::enqueue) makes them. They validate and remember the first mistake;
+//! `flusher` stores the job when they are awaited.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use legwork_core::limits::{self, ENQUEUE_MAX_JOBS};
+use legwork_core::storage::{Enqueued, NewJob, On, Parent, Start, Transaction};
+use legwork_core::{
+    BoxFuture, Error, ErrorKind, Job, JobId, Kind, QueueName, Result, RetryPolicy, Tag, Timestamp,
+};
+
+use crate::client::Jobs;
+
+/// One job that is to be enqueued: await it, or give it to a transaction.
+///
+/// A value that breaks a rule is remembered and returned as the error.
+///
+/// # Examples
+/// ```
+/// # use legwork_jobs::Jobs;
+/// # use legwork_core::Job;
+/// # use serde::{Deserialize, Serialize};
+/// # use std::time::Duration;
+/// # #[derive(Serialize, Deserialize)] struct Remind { user_id: i64 }
+/// # impl Job for Remind { const NAME: &'static str = "remind"; }
+/// # async fn remind(jobs: Jobs) -> legwork_core::Result<()> {
+/// jobs.enqueue(Remind { user_id: 7 }).after(Duration::from_hours(24)).queue("mail").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a job is enqueued when this is awaited, or given to a transaction"]
+pub struct Enqueue<J> {
+    jobs: Jobs,
+    job: Result<NewJob>,
+    kind: PhantomData<fn() -> J>,
+}
+
+/// Makes the stored form of a job, with the defaults of its kind.
+pub(crate) fn new_job<J: Job>(job: &J, args_max_bytes: usize) -> Result<NewJob> {
+    let args = job.encode()?;
+    limits::check_args(&args, args_max_bytes)?;
+    let mut new = NewJob::new(Kind::new(J::NAME)?, args);
+    new.queue = QueueName::new(J::QUEUE)?;
+    new.priority = J::PRIORITY;
+    if J::VERSION != 1 {
+        new.options.args_version = Some(J::VERSION);
+    }
+    Ok(new)
+}
+
+impl<J: Job> Enqueue<J> {
+    pub(crate) fn new(jobs: Jobs, job: &J) -> Self {
+        let job = new_job(job, jobs.args_max_bytes());
+        Self { jobs, job, kind: PhantomData }
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut NewJob) -> Result<()>) -> Self {
+        self.job = self.job.and_then(|mut job| set(&mut job).map(|()| job));
+        self
+    }
+
+    /// Runs it after a delay, which starts when the job is stored, at most 100 years.
+    ///
+    /// For a continuation the delay starts when its parents have ended.
+    pub fn after(self, delay: Duration) -> Self {
+        self.set(|job| {
+            job.start = Start::After(delay);
+            Ok(())
+        })
+    }
+
+    /// Runs it at an instant, by the storage's clock; at once when that has passed.
+    pub fn at(self, at: impl Into<Timestamp>) -> Self {
+        let at = at.into();
+        self.set(|job| {
+            job.start = Start::At(at);
+            Ok(())
+        })
+    }
+
+    /// Puts it into another queue than its kind's.
+    pub fn queue(self, queue: &str) -> Self {
+        self.set(|job| {
+            job.queue = QueueName::new(queue)?;
+            Ok(())
+        })
+    }
+
+    /// Gives it another priority than its kind's; a lower number runs first.
+    pub fn priority(self, priority: i16) -> Self {
+        self.set(|job| {
+            job.priority = priority;
+            Ok(())
+        })
+    }
+
+    /// Gives it another number of attempts than its kind's, at least 1.
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        self.set(|job| {
+            job.options.max_attempts = Some(attempts);
+            Ok(())
+        })
+    }
+
+    /// Gives each of its runs another timeout than its kind's.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(|job| {
+            job.options.timeout = Some(timeout);
+            Ok(())
+        })
+    }
+
+    /// Gives it another retry policy than its kind's.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.set(|job| {
+            job.options.retry = Some(policy);
+            Ok(())
+        })
+    }
+
+    /// Cancels it when it has not started by this instant, by the storage's clock.
+    pub fn expires_at(self, at: impl Into<Timestamp>) -> Self {
+        let at = at.into();
+        self.set(|job| {
+            job.options.expires_at = Some(at);
+            Ok(())
+        })
+    }
+
+    /// Labels it, for searching; up to 16 times.
+    pub fn tag(self, tag: &str) -> Self {
+        self.set(|job| {
+            job.options.tags.push(Tag::new(tag)?);
+            Ok(())
+        })
+    }
+
+    /// Runs it once `parent` has succeeded; it is cancelled when the parent ends otherwise.
+    ///
+    /// Called several times, it waits for all of them, up to 1,000.
+    pub fn continues(self, parent: impl Into<JobId>) -> Self {
+        self.continues_on(parent, On::Success)
+    }
+
+    /// Runs it once `parent` has ended as `on` says; it is cancelled when the parent ends otherwise.
+    pub fn continues_on(self, parent: impl Into<JobId>, on: On) -> Self {
+        let parent = Parent { id: parent.into(), on };
+        self.set(|job| {
+            job.parents.push(parent);
+            Ok(())
+        })
+    }
+
+    /// Stores the job in the caller's transaction: it exists if and only if that commits.
+    ///
+    /// Servers notice it within about 50 ms of the commit.
+    ///
+    /// # Errors
+    /// As [`Jobs::enqueue`]; [`Conflict`](ErrorKind::Conflict) when the transaction is of another
+    /// database than the jobs.
+    pub fn tx(self, transaction: &impl Transaction) -> Result<Enqueued<J>> {
+        let Self { jobs, job, kind: _ } = self;
+        let job = checked(&jobs, job?)?;
+        let enqueued = transaction.enqueue(jobs.store().location(), vec![job])?;
+        single(enqueued)
+    }
+}
+
+/// Refuses a job that no storage, or not this one, could take.
+fn checked(jobs: &Jobs, job: NewJob) -> Result<NewJob> {
+    limits::check_job(&job)?;
+    jobs.store().capabilities().check(&job)?;
+    Ok(job)
+}
+
+fn single<J>(enqueued: Vec<Enqueued>) -> Result<Enqueued<J>> {
+    let mut enqueued = enqueued.into_iter();
+    match (enqueued.next(), enqueued.next()) {
+        (Some(one), None) => Ok(one.cast()),
+        _ => Err(Error::new(ErrorKind::Internal, "the storage did not answer for exactly one job")),
+    }
+}
+
+impl<J: Job> IntoFuture for Enqueue<J> {
+    type Output = Result<Enqueued<J>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { jobs, job, kind: _ } = self;
+            let job = checked(&jobs, job?)?;
+            Ok(jobs.flusher().enqueue(job).await?.cast())
+        })
+    }
+}
+
+impl<J> fmt::Debug for Enqueue<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enqueue").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+/// Many jobs of one kind that are to be enqueued: await it.
+#[must_use = "jobs are enqueued when this is awaited"]
+pub struct EnqueueAll<J> {
+    jobs: Jobs,
+    batch: Result<Vec<NewJob>>,
+    kind: PhantomData<fn() -> J>,
+}
+
+impl<J: Job> EnqueueAll<J> {
+    pub(crate) fn new(client: Jobs, jobs: impl IntoIterator<Item = J>) -> Self {
+        let max = client.args_max_bytes();
+        let batch = jobs
+            .into_iter()
+            .enumerate()
+            .map(|(index, job)| {
+                let job = new_job(&job, max).and_then(|job| checked(&client, job));
+                job.map_err(|source| {
+                    let message = format!("job {index} of the batch is refused");
+                    Error::with_source(source.kind(), message, source)
+                })
+            })
+            .collect();
+        Self { jobs: client, batch, kind: PhantomData }
+    }
+}
+
+impl<J: Job> IntoFuture for EnqueueAll<J> {
+    type Output = Result<Vec<Enqueued<J>>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut batch = self.batch?;
+            let mut enqueued = Vec::with_capacity(batch.len());
+            while !batch.is_empty() {
+                let rest = batch.split_off(std::cmp::min(batch.len(), ENQUEUE_MAX_JOBS));
+                let stored = self.jobs.store().enqueue(batch).await?;
+                enqueued.extend(stored.into_iter().map(Enqueued::cast));
+                batch = rest;
+            }
+            Ok(enqueued)
+        })
+    }
+}
+
+impl<J> fmt::Debug for EnqueueAll<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnqueueAll").finish_non_exhaustive()
+    }
+}
