@@ -119,10 +119,17 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// [`Claim::suspects_max`] of them suspects. A server that is not live claims nothing.
     fn exchange(&self, exchange: Exchange) -> BoxFuture<'_, Result<Exchanged>>;
 
+    /// Gives back every unfinished job of some leases of a server: claims whose answer got lost, so
+    /// that the server does not know the jobs.
+    ///
+    /// It is [`Verdict::Released`] with `started: false` for each. Leases that are not the server's
+    /// are passed over. Returns how many jobs went back. Repeating it does nothing.
+    fn release(&self, server: Incarnation, leases: Vec<LeaseId>) -> BoxFuture<'_, Result<u64>>;
+
     /// Gives back everything a server holds and ends its life; for a server that stops.
     ///
-    /// Jobs of `untouched` leases never started; all others count as interrupted. Neither spends an
-    /// attempt. Returns how many jobs went back. Repeating it does nothing.
+    /// It is [`Verdict::Released`] with `started: true` for each job, so that it counts as an
+    /// interruption and spends no attempt. Returns how many jobs went back. Repeating it does nothing.
     fn retire(&self, server: Incarnation) -> BoxFuture<'_, Result<u64>>;
 
     /// Returns the beat counters of all live servers, for the rescuer to watch.

@@ -120,8 +120,8 @@ fn due(
         Misfire::Skip if on_time => 1,
         Misfire::Skip => 0,
         Misfire::CatchUp(n) => n.clamp(u32::from(on_time), CATCH_UP_MAX),
-        // `RunOnce`, and what a newer version may have stored.
-        _ => 1,
+        // And what a newer version may have stored.
+        Misfire::RunOnce | _ => 1,
     };
     if wanted <= 1 {
         return std::iter::repeat_n(latest, usize::from(wanted == 1)).collect();
