@@ -41,6 +41,9 @@ pub const ENQUEUE_MAX_JOBS: usize = 10_000;
 /// How many jobs one claim may ask for.
 pub const CLAIM_MAX_JOBS: usize = 1_000;
 
+/// How often a job may be interrupted; once more and it is `failed`.
+pub const INTERRUPTIONS_MAX: u32 = 20;
+
 /// The longest delay and timeout.
 pub const DELAY_MAX: Duration = Duration::from_hours(100 * 365 * 24);
 
