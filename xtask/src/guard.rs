@@ -74,14 +74,18 @@ impl Guarded {
         &mut self.child
     }
 
-    /// Waits until the command ends by itself; what it left running in its group ends with it.
+    /// Waits until the command ends by itself, and stops what it left running in its group.
+    ///
+    /// `None` when it did not end within `limit`: then all of it is stopped.
     ///
     /// # Errors
     /// The system refuses to wait for the child.
-    pub(crate) fn wait(&mut self) -> anyhow::Result<ExitStatus> {
-        let status = self.child.wait().context("a child process could not be awaited")?;
+    pub(crate) fn wait(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        let ended = clock::wait_for(limit, || {
+            self.child.try_wait().context("a child process could not be awaited")
+        });
         self.lifeline = None;
-        Ok(status)
+        ended
     }
 
     /// Whether the command has ended; only known of a server.
@@ -198,7 +202,8 @@ mod tests {
         let mut run = Guarded::piped(&shell("echo out; exit 7")).unwrap();
         let mut out = String::new();
         run.child().stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        assert_eq!(run.wait().unwrap().code(), Some(7), "the status of the command itself");
+        let status = run.wait(LIMIT).unwrap().expect("it ends by itself");
+        assert_eq!(status.code(), Some(7), "the status of the command itself");
         assert_eq!(out, "out\n", "the output of the command itself");
     }
 }

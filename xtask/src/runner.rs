@@ -8,6 +8,10 @@ use crate::tally::Tally;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::process::Command;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long one runner may take, building included; on two cores ten minutes are usual.
+const TIME_LIMIT: Duration = Duration::from_mins(40);
 
 /// Runs `command` to its end and returns its counts.
 ///
@@ -18,7 +22,7 @@ use std::thread::JoinHandle;
 /// The runner could not be started or awaited.
 pub(crate) fn run(name: &str, command: &Command, filtered: bool) -> anyhow::Result<Tally> {
     println!("\n==> {name}: {}", shown(command));
-    run_into(command, filtered, std::io::stdout(), std::io::stderr())
+    run_into(command, filtered, TIME_LIMIT, (std::io::stdout(), std::io::stderr()))
 }
 
 /// The same with other places for the two streams, so that the tests of this file do not print
@@ -26,23 +30,28 @@ pub(crate) fn run(name: &str, command: &Command, filtered: bool) -> anyhow::Resu
 fn run_into(
     command: &Command,
     filtered: bool,
-    copy_of_out: impl Write + Send + 'static,
-    copy_of_err: impl Write + Send + 'static,
+    limit: Duration,
+    copies: (impl Write + Send + 'static, impl Write + Send + 'static),
 ) -> anyhow::Result<Tally> {
     let mut guarded = Guarded::piped(command)?;
     let out = guarded.child().stdout.take();
     let err = guarded.child().stderr.take();
     let readers = [
-        out.map(|pipe| follow(pipe, filtered, copy_of_out)),
-        err.map(|pipe| follow(pipe, filtered, copy_of_err)),
+        out.map(|pipe| follow(pipe, filtered, copies.0)),
+        err.map(|pipe| follow(pipe, filtered, copies.1)),
     ];
-    let status = guarded.wait()?;
+    let status = guarded.wait(limit)?;
     let mut tally = Tally::default();
     for reader in readers.into_iter().flatten() {
         tally += reader.join().map_err(|_| anyhow::anyhow!("the reader of a stream panicked"))?;
     }
-    if !status.success() && tally.failed == 0 {
-        println!("xtask: this runner did not finish ({status}); counted as one failed test");
+    let fault = match status {
+        Some(status) if status.success() => None,
+        Some(status) => Some(format!("failed ({status})")),
+        None => Some(format!("was stopped: it ran for {} s", limit.as_secs())),
+    };
+    if let Some(fault) = fault.filter(|_| tally.failed == 0) {
+        println!("xtask: this runner {fault}; counted as one failed test");
         tally.failed = 1;
     }
     Ok(tally)
@@ -82,9 +91,13 @@ mod tests {
     use super::*;
 
     fn check(script: &str, expected: &str) {
+        check_within(TIME_LIMIT, script, expected);
+    }
+
+    fn check_within(limit: Duration, script: &str, expected: &str) {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let tally = run_into(&command, false, std::io::sink(), std::io::sink()).unwrap();
+        let tally = run_into(&command, false, limit, (std::io::sink(), std::io::sink())).unwrap();
         assert_eq!(tally.to_string(), expected, "{script}");
     }
 
@@ -116,6 +129,11 @@ mod tests {
             "sleep 600 & echo 'test result: ok. 1 passed; 0 failed'",
             "1 passed, 0 failed, 0 skipped",
         );
+    }
+
+    #[test]
+    fn a_runner_that_hangs_is_stopped_and_counts_as_a_failure() {
+        check_within(Duration::ZERO, "sleep 600", "0 passed, 1 failed, 0 skipped");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::servers::{self, Server, chromedriver};
 use crate::tally::Tally;
 use crate::{packages, runner, workspace};
 use anyhow::Context as _;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -107,6 +108,10 @@ impl Session<'_> {
     fn cargo(&self) -> Command {
         let mut command = workspace::cargo();
         command.env(SKIPS_VARIABLE, self.skips);
+        if std::io::stdout().is_terminal() {
+            // Its output passes through xtask, so it cannot see the terminal itself.
+            command.env("CARGO_TERM_COLOR", "always");
+        }
         for name in [
             servers::rabbitmq::URL_VARIABLE,
             chromedriver::URL_VARIABLE,
