@@ -172,6 +172,7 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
             // Another server may run them already.
             for job in self.buffer.drain(..) {
                 self.suspects -= usize::from(job.losses > 0);
+                self.shared.leases.job_ended(job.lease);
             }
         }
         while self.runs.len() < self.wish.workers {
@@ -226,6 +227,9 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
             max: asked,
             suspects_max: usize::from(self.suspects == 0),
         });
+        if asked > 0 {
+            self.shared.leases.claim_begins();
+        }
         let finish = ended.iter().map(|ended| ended.finish.clone()).collect();
         let exchange = Exchange { server: self.shared.incarnation(), finish, claim };
         let store = Arc::clone(&self.shared.store);
@@ -265,13 +269,19 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
                     self.claimed(exchanged.claimed, asked);
                 }
             }
-            Err(error) => self.refused(ended, &error),
+            Err(error) => {
+                if asked > 0 {
+                    self.shared.leases.claim_ended(std::iter::empty());
+                }
+                self.refused(ended, &error);
+            }
         }
     }
 
     fn recorded(&self, ended: Vec<Ended>, finished: &[Finished]) {
         for (Ended { finish, kind }, finished) in ended.into_iter().zip(finished) {
-            let Finish { id, run, ran_for, verdict, .. } = finish;
+            let Finish { id, run, lease, ran_for, verdict } = finish;
+            self.shared.leases.job_ended(lease);
             let end = end_of(*finished, &verdict);
             self.shared.observer.ended(RunEvent { id, run, kind, end, ran_for }, &verdict);
         }
@@ -281,6 +291,7 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
         // Fewer than were asked for: the queues are empty until a wake or the next poll.
         self.hungry = claimed.len() >= asked;
         self.poll_at = Instant::now() + jittered(self.wish.poll_interval);
+        self.shared.leases.claim_ended(claimed.iter().map(|job| job.lease));
         self.suspects += claimed.iter().filter(|job| job.losses > 0).count();
         self.buffer.extend(claimed);
         if self.stopping {

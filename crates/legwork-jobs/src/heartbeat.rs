@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use legwork_core::storage::{Beat, ServerInfo};
-use legwork_core::{CancelReason, CancellationToken, Error, ErrorKind, Incarnation, Result};
+use legwork_core::{
+    CancelReason, CancellationToken, Error, ErrorKind, Incarnation, LeaseId, Result,
+};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -127,8 +129,9 @@ impl Heartbeat {
         let server = self.shared.incarnation();
         let call = self.shared.store.heartbeat(server);
         match tokio::time::timeout(self.times.deadline(), call).await {
-            Ok(Ok(Beat::Live { cancels, .. })) => {
+            Ok(Ok(Beat::Live { cancels, leases, .. })) => {
                 self.confirmed_at = sent_at;
+                self.release_strays(server, leases.into_keys()).await;
                 for request in cancels {
                     let reason = CancelReason::User;
                     if self.shared.held.cancel(request.id, request.run, reason) {
@@ -143,6 +146,23 @@ impl Heartbeat {
                 tracing::warn!(error, "a heartbeat failed");
             }
             Err(_) => tracing::warn!("a heartbeat was not answered in time"),
+        }
+    }
+
+    /// Gives back what the storage says is held here and nobody here knows of.
+    async fn release_strays(&self, server: Incarnation, held: impl Iterator<Item = LeaseId>) {
+        let strays = self.shared.leases.strays(held);
+        if strays.is_empty() {
+            return;
+        }
+        let call = self.shared.store.release(server, strays);
+        match tokio::time::timeout(self.times.deadline(), call).await {
+            Ok(Ok(jobs)) => tracing::warn!(jobs, "a claim whose answer got lost was given back"),
+            Ok(Err(error)) => {
+                let error = legwork_core::outcome::describe(&error);
+                tracing::warn!(error, "a claim whose answer got lost was not given back yet");
+            }
+            Err(_) => tracing::warn!("a release was not answered in time"),
         }
     }
 

@@ -13,7 +13,7 @@
 //! - `exchanger`: finishes runs and claims jobs, in one call to the storage
 //! - `executor`: runs one job under its timeout and token
 //! - `decide`: what becomes of a job after a run, as a pure function
-//! - `held`: the runs of this process
+//! - `held`, `leases`: the runs and leases of this process
 //! - `heartbeat`: keeps the leases, on a thread of its own
 //! - `promoter`, `rescuer`, `pruner`, `scheduler`, `progress`: the other loops
 //! - [`observer`]: what happened, after the commit
@@ -26,6 +26,7 @@ mod executor;
 mod flusher;
 mod heartbeat;
 mod held;
+mod leases;
 pub mod observer;
 mod pace;
 mod progress;

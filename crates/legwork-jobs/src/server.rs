@@ -29,6 +29,7 @@ use crate::exchanger::{Exchanger, Wish};
 use crate::executor::Executor;
 use crate::heartbeat::{Fence, Heartbeat, LeaseTimes, draw_incarnation};
 use crate::held::Held;
+use crate::leases::Leases;
 use crate::observer::{Observer, RunEvents};
 use crate::progress::{self, ProgressSender};
 use crate::registry::Registry;
@@ -42,6 +43,7 @@ const RELEASE_RESERVE: Duration = Duration::from_millis(2_500);
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) held: Arc<Held>,
+    pub(crate) leases: Leases,
     pub(crate) fence: Fence,
     pub(crate) observer: Observer,
     incarnation: RwLock<Incarnation>,
@@ -204,6 +206,7 @@ impl<S: Clone + Send + Sync + 'static> ServerBuilder<S> {
         let shared = Arc::new(Shared {
             store: self.store,
             held: Arc::default(),
+            leases: Leases::default(),
             fence: Fence::default(),
             observer: Observer::new(),
             incarnation: RwLock::new(incarnation),

@@ -2,6 +2,7 @@
 //!
 //! The client builds a [`NewJob`]; [`crate::limits::check_job`] is the rule for its values.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -186,7 +187,6 @@ impl JobOptions {
 }
 
 /// What became of a job that was enqueued.
-#[derive(Debug)]
 pub enum Enqueued<J = Untyped> {
     /// It is stored.
     New(JobId<J>),
@@ -228,6 +228,15 @@ impl<J> PartialEq for Enqueued<J> {
     }
 }
 impl<J> Eq for Enqueued<J> {}
+
+impl<J> fmt::Debug for Enqueued<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New(id) => f.debug_tuple("New").field(id).finish(),
+            Self::Existing(id) => f.debug_tuple("Existing").field(id).finish(),
+        }
+    }
+}
 
 impl<J> From<&Enqueued<J>> for JobId {
     fn from(enqueued: &Enqueued<J>) -> Self {
