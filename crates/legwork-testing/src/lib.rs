@@ -10,7 +10,11 @@
 //! - `context`: the context of a run, for calling a handler as a function
 
 mod clock;
+mod context;
+mod fault;
 mod memory;
 
 pub use self::clock::TestClock;
+pub use self::context::{FakeContext, fake_context};
+pub use self::fault::{Fault, FaultStorage, Gate, Operation};
 pub use self::memory::MemoryStorage;

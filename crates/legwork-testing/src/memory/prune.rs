@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use legwork_core::storage::{Pruned, Retention};
-use legwork_core::{JobId, JobState, Timestamp};
+use legwork_core::{JobId, JobState, Run, Timestamp};
 
 use super::model::{Model, Place, Server};
 
@@ -49,6 +49,10 @@ impl Model {
     pub(super) fn remove(&mut self, id: JobId) {
         self.leave(id);
         self.jobs.remove(&id);
-        self.outcomes.retain(|&(of, _), _| of != id);
+        let of_job = (id, Run(0))..=(id, Run(u32::MAX));
+        let runs: Vec<_> = self.outcomes.range(of_job).map(|(&run, _)| run).collect();
+        for run in runs {
+            self.outcomes.remove(&run);
+        }
     }
 }
