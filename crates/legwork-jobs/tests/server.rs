@@ -3,6 +3,8 @@
 //! `server/fixture.rs` holds what the cases share. The storage's own rules are in the conformance
 //! suite of `legwork-testing`.
 
+#[path = "server/faults.rs"]
+mod faults;
 #[path = "server/fixture.rs"]
 mod fixture;
 #[path = "server/runs.rs"]
