@@ -32,9 +32,9 @@ pub const CRON_MAX_BYTES: usize = 1024;
 ///
 /// A field is a list of values, ranges and steps: `*`, `5`, `1,15`, `9-17`, `22-2` (which wraps),
 /// `*/15`, `10-50/5`, `5/15` (from 5 to the end of the field). Months and days of the week have
-/// English names, `JAN`–`DEC` and `SUN`–`SAT`, in any case; Sunday is 0 and 7. `?` is `*` in the two
-/// day fields. `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly` and
-/// `@every_minute` stand for what they say.
+/// English names, `JAN`–`DEC` and `SUN`–`SAT`, in any case; Sunday is 0 and 7. `?` is `*` in the
+/// two day fields. `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`
+/// and `@every_minute` stand for what they say.
 ///
 /// When both day fields are restricted (neither starts with `*` or `?`), a day matches if either
 /// does; otherwise both must.
@@ -102,7 +102,8 @@ impl Cron {
 
     /// Returns the first instant after `after` at which the rule is due in `zone`.
     ///
-    /// It is strictly later than `after`, and `None` only at the end of the calendar, the year 9999.
+    /// It is strictly later than `after`, and `None` only at the end of the calendar, the year
+    /// 9999.
     pub fn next(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
         next::next(&self.fields, after, zone)
     }

@@ -41,7 +41,8 @@ pub struct NoArgs;
 /// ) -> Result<(), std::io::Error> {
 ///     Ok(())
 /// }
-/// # fn is_handler<J: Job, M>(_: impl legwork_core::Handler<legwork_core::handler::Args<J>, Mailer, JobContext, M>) {}
+/// # use legwork_core::{Handler, handler::Args};
+/// # fn is_handler<J: Job, M>(_: impl Handler<Args<J>, Mailer, JobContext, M>) {}
 /// # is_handler(send_welcome);
 /// ```
 #[diagnostic::on_unimplemented(
@@ -78,7 +79,12 @@ macro_rules! handler {
             $($extract: FromScope<S, C>,)*
         {
             type Output = Fut::Output;
-            async fn call(self, Args(job): Args<J>, scope: Scope<S, C>) -> Result<Fut::Output, BoxError> {
+
+            async fn call(
+                self,
+                Args(job): Args<J>,
+                scope: Scope<S, C>,
+            ) -> Result<Fut::Output, BoxError> {
                 $(let $extract = $extract::from_scope(&scope).await?;)*
                 drop(scope);
                 Ok(self(job, $($extract),*).await)
@@ -94,6 +100,7 @@ macro_rules! handler {
             $($extract: FromScope<S, C>,)*
         {
             type Output = Fut::Output;
+
             async fn call(self, _: NoArgs, scope: Scope<S, C>) -> Result<Fut::Output, BoxError> {
                 $(let $extract = $extract::from_scope(&scope).await?;)*
                 drop(scope);

@@ -80,7 +80,8 @@ pub fn check_job(job: &NewJob) -> Result<()> {
 /// Checks that `args` is one JSON text of at most `max` bytes.
 ///
 /// # Errors
-/// [`ErrorKind::TooLarge`] naming both sizes; [`ErrorKind::Invalid`] naming what is wrong and where.
+/// [`ErrorKind::TooLarge`] naming both sizes; [`ErrorKind::Invalid`] naming what is wrong and
+/// where.
 pub fn check_args(args: &[u8], max: usize) -> Result<()> {
     let len = args.len();
     if len > max {

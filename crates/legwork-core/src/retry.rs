@@ -22,7 +22,8 @@ pub const DELAY_MAX: Duration = Duration::from_hours(365 * 24);
 ///
 /// After the `n`-th failure a job waits
 /// `min(cap, base · factor^(n − 1)) · u`, where `u` is drawn evenly from
-/// `1 − jitter … 1 + jitter` for each job, so that jobs that failed together do not return together.
+/// `1 − jitter … 1 + jitter` for each job, so that jobs that failed together do not return
+/// together.
 ///
 /// The default is base 5 s, factor 2, cap 24 h, jitter 0.2: 5 s, 10 s, 20 s, … 22 h 45 min, 24 h,
 /// 24 h, … . [`total_span`](Self::total_span) adds it up.
@@ -126,7 +127,8 @@ impl RetryPolicy {
 
     /// Returns the time from the first failure to the last attempt, without jitter.
     ///
-    /// At most ten thousand delays are added up; a policy that goes on longer is far beyond its cap.
+    /// At most ten thousand delays are added up; a policy that goes on longer is far beyond its
+    /// cap.
     pub fn total_span(&self, max_attempts: u32) -> Duration {
         let counted = std::cmp::min(max_attempts, 10_000);
         let total: Duration = (1..counted).map(|failures| self.mean_delay(failures)).sum();
@@ -206,7 +208,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn delays_stay_within_the_bounds(failures: u32, draw in -1.0..2.0_f64, jitter in 0.0..=1.0_f64) {
+        fn delays_stay_within_the_bounds(
+            failures: u32,
+            draw in -1.0..2.0_f64,
+            jitter in 0.0..=1.0_f64,
+        ) {
             let policy = RetryPolicy::default().with_jitter(jitter).unwrap();
             let delay = policy.delay(failures, draw);
             prop_assert!(delay >= Duration::from_millis(1));

@@ -92,7 +92,10 @@ impl<S, C: fmt::Debug> fmt::Debug for Scope<S, C> {
 /// use legwork_core::{BoxError, RunEnd, Scoped, ScopedService};
 /// # #[derive(Clone)] struct App; struct Connection;
 /// # impl App { async fn connect(&self) -> Result<Connection, BoxError> { Ok(Connection) } }
-/// # impl Connection { async fn commit(self) -> Result<(), BoxError> { Ok(()) } async fn roll_back(self) -> Result<(), BoxError> { Ok(()) } }
+/// # impl Connection {
+/// #     async fn commit(self) -> Result<(), BoxError> { Ok(()) }
+/// #     async fn roll_back(self) -> Result<(), BoxError> { Ok(()) }
+/// # }
 ///
 /// struct Orders(Connection);
 ///

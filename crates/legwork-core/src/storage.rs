@@ -19,8 +19,8 @@
 //! - The storage's clock stamps and decides; no instant comes from a caller, except a due time that
 //!   a user chose.
 //! - Dropping the future does not undo a call that was already sent.
-//! - Data that is read back is input: a damaged row is [`ErrorKind::Corrupt`] for that job, and never
-//!   blocks its queue.
+//! - Data that is read back is input: a damaged row is [`ErrorKind::Corrupt`] for that job, and
+//!   never blocks its queue.
 //!
 //! [`Error::effect`]: crate::Error::effect
 //! [`ErrorKind::Corrupt`]: crate::ErrorKind::Corrupt
@@ -110,12 +110,12 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// empty.
     ///
     /// Runs are finished before jobs are claimed. Each is fenced: [`Finished::Lost`] when its lease
-    /// is gone or no longer holds it, and nothing was written for it. A run that was finished before
-    /// with the same verdict by the same server is [`Finished::Recorded`] again. Children are
-    /// decided in the same transaction.
+    /// is gone or no longer holds it, and nothing was written for it. A run that was finished
+    /// before with the same verdict by the same server is [`Finished::Recorded`] again. Children
+    /// are decided in the same transaction.
     ///
-    /// Claims follow the order (queue in the order asked for, priority, sequence); kinds that are not
-    /// asked for and paused queues are passed over; at most [`Claim::max`] jobs, at most
+    /// Claims follow the order (queue in the order asked for, priority, sequence); kinds that are
+    /// not asked for and paused queues are passed over; at most [`Claim::max`] jobs, at most
     /// [`Claim::suspects_max`] of them suspects. A server that is not live claims nothing.
     fn exchange(&self, exchange: Exchange) -> BoxFuture<'_, Result<Exchanged>>;
 
@@ -129,14 +129,15 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// Gives back everything a server holds and ends its life; for a server that stops.
     ///
     /// It is [`Verdict::Released`] with `started: true` for each job, so that it counts as an
-    /// interruption and spends no attempt. Returns how many jobs went back. Repeating it does nothing.
+    /// interruption and spends no attempt. Returns how many jobs went back. Repeating it does
+    /// nothing.
     fn retire(&self, server: Incarnation) -> BoxFuture<'_, Result<u64>>;
 
     /// Returns the beat counters of all live servers, for the rescuer to watch.
     fn beats(&self) -> BoxFuture<'_, Result<Vec<ServerBeat>>>;
 
-    /// Declares silent servers dead, each guarded by the very beat that was seen, and makes the jobs
-    /// of dead servers claimable again, at most [`Rescue::max_jobs`].
+    /// Declares silent servers dead, each guarded by the very beat that was seen, and makes the
+    /// jobs of dead servers claimable again, at most [`Rescue::max_jobs`].
     ///
     /// A job that was lost by [`Rescue::losses_max`] servers in a row is `failed` as quarantined
     /// instead. No attempt is spent.

@@ -65,9 +65,10 @@ impl Jobs {
     /// crashes. Calls that are awaited at the same time share one commit.
     ///
     /// # Errors
-    /// The future returns [`Invalid`](ErrorKind::Invalid) or [`TooLarge`](ErrorKind::TooLarge) for a
-    /// value that breaks a rule, [`NotFound`](ErrorKind::NotFound) for a parent that does not exist,
-    /// and the errors of the storage; [`Error::effect`] tells a refusal from an unknown outcome.
+    /// The future returns [`Invalid`](ErrorKind::Invalid) or [`TooLarge`](ErrorKind::TooLarge) for
+    /// a value that breaks a rule, [`NotFound`](ErrorKind::NotFound) for a parent that does not
+    /// exist, and the errors of the storage; [`Error::effect`] tells a refusal from an unknown
+    /// outcome.
     ///
     /// # Cancel safety
     /// A future that is dropped before it was ready may have stored the job or not.

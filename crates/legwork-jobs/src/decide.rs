@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn an_error_steers_its_retry() {
         let steered = |retry: Retry| RunEnding::Returned(Outcome::Error(Box::new(retry)));
-        let after = Retry::after(Duration::from_secs(60), "busy");
+        let after = Retry::after(Duration::from_mins(1), "busy");
         check(steered(after), attempt(), "retry after 60s: Error busy");
         check(steered(Retry::never("bad card")), attempt(), "failed Discarded: Error bad card");
         let last = Attempt { failures: 2, ..attempt() };

@@ -1,7 +1,7 @@
 //! The builders that enqueue one job, or many of one kind.
 //!
-//! [`Jobs::enqueue`](crate::Jobs::enqueue) makes them. They validate and remember the first mistake;
-//! `flusher` stores the job when they are awaited.
+//! [`Jobs::enqueue`](crate::Jobs::enqueue) makes them. They validate and remember the first
+//! mistake; `flusher` stores the job when they are awaited.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -147,7 +147,8 @@ impl<J: Job> Enqueue<J> {
         self.continues_on(parent, On::Success)
     }
 
-    /// Runs it once `parent` has ended as `on` says; it is cancelled when the parent ends otherwise.
+    /// Runs it once `parent` has ended as `on` says; it is cancelled when the parent ends
+    /// otherwise.
     pub fn continues_on(self, parent: impl Into<JobId>, on: On) -> Self {
         let parent = Parent { id: parent.into(), on };
         self.set(|job| {

@@ -126,20 +126,19 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
             && self.in_flight.is_none()
     }
 
-    /// Waits for something to do. Every branch is cancel safe: `join_next`, tokens, sleeps and wakes
-    /// lose nothing when dropped, and the call in flight is polled through a reference.
+    /// Waits for something to do. Every branch is cancel safe: `join_next`, tokens, sleeps and
+    /// wakes lose nothing when dropped, and the call in flight is polled through a reference.
     async fn next_event(&mut self, wakes: &mut Wakes, stop: &CancellationToken) -> Event {
         let idle = self.in_flight.is_none();
         let retry_at = self.retry_at;
+        let may_poll = idle && !self.hungry && !self.stopping;
         tokio::select! {
             biased;
             () = stop.cancelled(), if !self.stopping => Event::Stop,
             answer = answer(&mut self.in_flight), if !idle => Event::Answer(answer),
             done = self.runs.join_next(), if !self.runs.is_empty() => Event::Done(done),
             () = wakes.next(), if !self.hungry && !self.stopping => Event::MayClaim,
-            () = tokio::time::sleep_until(self.poll_at), if idle && !self.hungry && !self.stopping => {
-                Event::MayClaim
-            }
+            () = tokio::time::sleep_until(self.poll_at), if may_poll => Event::MayClaim,
             () = until(retry_at), if retry_at.is_some() => Event::Retry,
             () = self.shared.fence.changed(), if idle => Event::Retry,
         }
@@ -246,7 +245,8 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
         // Runs that cannot be recorded count: an outage must not pile up ends without bound.
         let taken = self.runs.len() + self.buffer.len() + self.ended.len();
         let wanted = capacity.saturating_sub(taken);
-        // A few jobs at a time would cost a claim each; a buffer that still feeds the workers waits.
+        // A few jobs at a time would cost a claim each; a buffer that still feeds the workers
+        // waits.
         if !self.buffer.is_empty() && wanted < capacity / 4 { 0 } else { wanted }
     }
 

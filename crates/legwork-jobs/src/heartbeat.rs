@@ -1,7 +1,8 @@
-//! Keeps the leases of a server alive, on a thread of its own, and fences the server when it cannot.
+//! Keeps the leases of a server alive, on a thread of its own, and fences the server when it
+//! cannot.
 //!
-//! Neither user code that blocks every worker thread nor a busy runtime can stop it. It also carries
-//! cancel requests from the storage to the runs.
+//! Neither user code that blocks every worker thread nor a busy runtime can stop it. It also
+//! carries cancel requests from the storage to the runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

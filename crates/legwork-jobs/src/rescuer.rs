@@ -1,8 +1,8 @@
 //! Finds servers that are silent, and makes the jobs they held claimable again.
 //!
 //! Every server rescues; there is no leader. A server is silent when its beat counter does not move
-//! by *this* process's monotonic clock; the storage declares it dead only if the counter still stands
-//! where it was seen.
+//! by *this* process's monotonic clock; the storage declares it dead only if the counter still
+//! stands where it was seen.
 
 use std::collections::HashMap;
 use std::sync::Arc;

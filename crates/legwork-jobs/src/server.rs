@@ -1,12 +1,12 @@
 //! The server: what runs jobs in this process, from its builder to its orderly end.
 //!
-//! [`Jobs::server`](crate::Jobs::server) makes the builder. A server owns every loop and thread that
-//! it starts; [`Server::stop`] ends them in phases, each with a deadline.
+//! [`Jobs::server`](crate::Jobs::server) makes the builder. A server owns every loop and thread
+//! that it starts; [`Server::stop`] ends them in phases, each with a deadline.
 //!
 //! | phase | what happens | until |
 //! | --- | --- | --- |
-//! | 1 stop claiming | no more jobs are claimed; claimed ones that have not started go back | at once |
-//! | 2 drain | running handlers may end by themselves and are recorded | the budget less the rest |
+//! | 1 stop claiming | nothing more is claimed; what has not started goes back | at once |
+//! | 2 drain | running handlers may end and are recorded | the budget less the rest |
 //! | 3 cancel | the tokens of all runs are cancelled, with the reason `Shutdown` | the cancel grace |
 //! | 4 abort | handlers that still run are dropped | 0.5 s |
 //! | 5 release | everything the server still holds goes back, without spending an attempt | 2 s |
@@ -97,7 +97,8 @@ impl<S: Clone + Send + Sync + 'static> ServerBuilder<S> {
         Self { store, registry: Ok(Registry::new()), options }
     }
 
-    /// Runs jobs of type `J` with `handler`: an `async fn(job: J, …extractors) -> impl IntoOutcome`.
+    /// Runs jobs of type `J` with `handler`: an `async fn(job: J, …extractors) -> impl
+    /// IntoOutcome`.
     ///
     /// Jobs that were enqueued under one of the kind's aliases are run by it too.
     pub fn handle<J, H, M>(mut self, handler: H) -> Self
@@ -113,7 +114,8 @@ impl<S: Clone + Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Runs jobs of type `J` with a function that blocks or computes, on a thread for blocking work.
+    /// Runs jobs of type `J` with a function that blocks or computes, on a thread for blocking
+    /// work.
     ///
     /// It cannot be dropped half-way: look at the context's token now and then.
     pub fn handle_blocking<J, F, R>(mut self, function: F) -> Self
@@ -148,7 +150,8 @@ impl<S: Clone + Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Sets how often the storage is asked for work without a hint, 10 ms to 1 min; 1 s unless given.
+    /// Sets how often the storage is asked for work without a hint, 10 ms to 1 min; 1 s unless
+    /// given.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.options.poll_interval = interval;
         self
@@ -184,8 +187,8 @@ impl<S: Clone + Send + Sync + 'static> ServerBuilder<S> {
     /// Registers the server with the storage and starts its loops.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) for an option outside its range, a kind with two handlers, or
-    /// a server without handlers; the errors of the storage.
+    /// [`Invalid`](ErrorKind::Invalid) for an option outside its range, a kind with two handlers,
+    /// or a server without handlers; the errors of the storage.
     pub async fn start(self, state: S) -> Result<Server> {
         let options = self.options;
         let (registry, queues) = (self.registry?, options.check()?);
@@ -365,8 +368,8 @@ impl Server {
 
     /// Ends the server within its shutdown timeout; see the table of the module.
     ///
-    /// Every job that has not ended goes back to its queue without spending an attempt. Callers that
-    /// come later wait for the same end.
+    /// Every job that has not ended goes back to its queue without spending an attempt. Callers
+    /// that come later wait for the same end.
     ///
     /// # Cancel safety
     /// A stop that is dropped half-way can be called again.

@@ -3,6 +3,8 @@
 //! `server/fixture.rs` holds what the cases share. The storage's own rules are in the conformance
 //! suite of `legwork-testing`.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "server/faults.rs"]
 mod faults;
 #[path = "server/fixture.rs"]

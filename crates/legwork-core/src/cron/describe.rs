@@ -1,7 +1,7 @@
 //! The English sentence for a rule: `at 03:00 every day`.
 //!
-//! [`Cron::description`](super::Cron::description) calls it, for the dashboard and for logs. It says
-//! what the rule means, not how it is written: `*/30` and `0,30` read alike.
+//! [`Cron::description`](super::Cron::description) calls it, for the dashboard and for logs. It
+//! says what the rule means, not how it is written: `*/30` and `0,30` read alike.
 
 use super::{Field, Fields};
 

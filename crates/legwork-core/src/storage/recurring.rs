@@ -1,7 +1,7 @@
 //! Recurring jobs and their occurrences.
 //!
-//! The scheduler of `legwork-jobs` computes the instants with [`crate::cron`]; the storage keeps the
-//! high-water mark and enqueues each occurrence once. No storage reads a cron expression.
+//! The scheduler of `legwork-jobs` computes the instants with [`crate::cron`]; the storage keeps
+//! the high-water mark and enqueues each occurrence once. No storage reads a cron expression.
 
 use std::time::Duration;
 

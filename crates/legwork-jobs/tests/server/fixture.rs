@@ -61,10 +61,8 @@ pub(crate) fn server(jobs: &Jobs) -> ServerBuilder<App> {
 }
 
 pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, wait).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not happen within {DEADLINE:?}"),
-    }
+    let waited = tokio::time::timeout(DEADLINE, wait).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not happen within {DEADLINE:?}"))
 }
 
 /// Waits for the next end of a run of `id`.
