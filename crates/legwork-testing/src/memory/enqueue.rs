@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use legwork_core::id::IdBlock;
 use legwork_core::inspect::History;
 use legwork_core::limits::{ENQUEUE_MAX_JOBS, check_job};
-use legwork_core::storage::{Enqueued, NewJob, Start};
+use legwork_core::outcome::describe;
+use legwork_core::storage::{Enqueued, NewJob, Parent, Start};
 use legwork_core::{Capabilities, Error, ErrorKind, JobId, Result, Run};
 
 use super::model::{Dependency, Model, Place, Record};
@@ -41,8 +42,8 @@ impl Model {
         let mut earlier = BTreeSet::new();
         for (index, job) in jobs.iter().enumerate() {
             check_alone(can, job).map_err(|error| {
-                let message = format!("job {index} of the batch is refused");
-                Error::with_source(error.kind(), message, error)
+                let message = format!("job {index} of the batch: {}", describe(&error));
+                Error::new(error.kind(), message)
             })?;
             let is_there = |id| self.jobs.contains_key(id) || earlier.contains(id);
             if job.id.as_ref().is_some_and(is_there) {
@@ -100,11 +101,10 @@ impl Model {
 
     /// Returns what `job` waits for, and makes it known to the parents.
     fn dependencies(&mut self, id: JobId, job: &NewJob) -> Vec<Dependency> {
-        let depend = |&parent: &_| {
-            let legwork_core::storage::Parent { id: parent_id, on } = parent;
-            let record = self.record(parent_id);
-            record.children.push((id, on));
-            Dependency { parent, met: on.decide(record.state()) == Some(true) }
+        let depend = |&parent: &Parent| {
+            let record = self.record(parent.id);
+            record.children.push((id, parent.on));
+            Dependency { parent, met: parent.on.decide(record.state()) == Some(true) }
         };
         job.parents.iter().map(depend).collect()
     }

@@ -105,3 +105,6 @@ impl Model {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

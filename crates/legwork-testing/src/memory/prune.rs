@@ -35,7 +35,7 @@ impl Model {
             return None;
         };
         let kept_for = retention.of(state)?;
-        (self.now >= at.after(kept_for) && !self.is_awaited(id)).then_some(at)
+        (self.now.since(at) >= kept_for && !self.is_awaited(id)).then_some(at)
     }
 
     /// Tells whether a job has a child that is still awaiting.
