@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | 1 stop claiming | nothing more is claimed; what has not started goes back | at once |
 //! | 2 drain | running handlers may end and are recorded | the budget less the rest |
-//! | 3 cancel | the tokens of all runs are cancelled, with the reason `Shutdown` | the cancel grace |
+//! | 3 cancel | all tokens are cancelled, with the reason `Shutdown` | the cancel grace |
 //! | 4 abort | handlers that still run are dropped | 0.5 s |
 //! | 5 release | what the server still holds goes back, without spending an attempt | 2 s |
 
