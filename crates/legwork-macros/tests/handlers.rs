@@ -45,13 +45,15 @@ struct SendWelcome;
 async fn full(
     SendWelcome: SendWelcome,
     State(Mailer): State<Mailer>,
-    State(_app): State<App>,
     _orders: Scoped<Orders>,
     _context: JobContext,
     _token: CancellationToken,
 ) -> Result<(), std::io::Error> {
     Ok(())
 }
+
+#[debug_handler(state = App)]
+async fn optional(_job: SendWelcome, _orders: Option<Scoped<Orders>>, State(_app): State<App>) {}
 
 #[debug_handler]
 async fn state_is_inferred(_job: SendWelcome, State(_a): State<Mailer>, State(_b): State<Mailer>) {}
@@ -65,6 +67,7 @@ fn handler<S, J: Job, M>(_: impl Handler<Args<J>, S, JobContext, M>) {}
 #[test]
 fn checked_handlers_stay_handlers() {
     handler::<App, _, _>(full);
+    handler::<App, _, _>(optional);
     handler::<Mailer, _, _>(state_is_inferred);
     handler::<(), _, _>(no_state);
 }
