@@ -8,6 +8,10 @@
 //! - `clock`: a clock that a test moves
 //! - `fault`: a storage that fails when a test wants it to
 //! - `context`: the context of a run, for calling a handler as a function
+//! - `conformance`: what every storage is proved by, under the feature of that name
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
 
 mod clock;
 mod context;
