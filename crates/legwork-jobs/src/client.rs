@@ -13,6 +13,7 @@ use legwork_core::{Actor, Error, ErrorKind, Job, JobId, QueueName, RecurringId, 
 
 use crate::enqueue::{Enqueue, EnqueueAll};
 use crate::flusher::Flusher;
+use crate::instrumented::Instrumented;
 use crate::recurring::Recurring;
 use crate::server::ServerBuilder;
 
@@ -40,6 +41,7 @@ impl Jobs {
     /// The default is 256 KiB; what is over 16 MiB is refused whatever `max` says. Large inputs
     /// belong in a file or table of their own, with their key in the arguments.
     pub fn with_args_max(store: Arc<dyn Store>, max: usize) -> Self {
+        let store: Arc<dyn Store> = Arc::new(Instrumented::new(store));
         let flusher = Flusher::new(Arc::clone(&store));
         let args_max_bytes = std::cmp::min(max, ARGS_MAX_BYTES);
         let actor = Actor::new("application");

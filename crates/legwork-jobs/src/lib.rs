@@ -16,6 +16,7 @@
 //! - `held`, `leases`: the runs and leases of this process
 //! - `heartbeat`: keeps the leases, on a thread of its own
 //! - `promoter`, `rescuer`, `pruner`, `scheduler`, `progress`: the other loops
+//! - `instrumented`: the span and slow log around every call to the storage
 //! - [`observer`]: what happened, after the commit
 
 pub mod client;
@@ -26,6 +27,7 @@ mod executor;
 mod flusher;
 mod heartbeat;
 mod held;
+mod instrumented;
 mod leases;
 pub mod observer;
 mod pace;
