@@ -1,0 +1,250 @@
+//! How a host ended, why, and the exit code that says so.
+//!
+//! [`crate::Host::run`] returns it. The codes: 0 graceful stop · 1 a service failed, or a start or
+//! stop hook · 78 the host cannot be built · 124 work was aborted at its deadline · 128 + n a
+//! repeated signal forced the stop · any other, as given to [`StopReason::exit_code`].
+
+use std::fmt;
+use std::io::Write;
+use std::process::{ExitCode, Termination};
+use std::time::Duration;
+
+use crate::signal::Signal;
+use crate::status::ServiceState;
+
+/// The exit code after a service, a start or a stop hook failed.
+pub(crate) const FAILED: u8 = 1;
+/// The exit code of a host that cannot be built (`EX_CONFIG`): do not restart it.
+pub(crate) const MISCONFIGURED: u8 = 78;
+/// The exit code when the deadline ended the stop, as of `timeout(1)`.
+pub(crate) const TIMED_OUT: u8 = 124;
+
+/// Tells why a host stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The application asked for it.
+    #[non_exhaustive]
+    Requested {
+        /// Why, in the application's words.
+        why: String,
+        /// The exit code that it wants instead of 0.
+        exit_code: Option<u8>,
+    },
+    /// A signal arrived.
+    Signal(Signal),
+    /// A service failed, and its policy is to stop the host.
+    #[non_exhaustive]
+    ServiceFailed {
+        /// The service.
+        service: String,
+        /// The error with its causes.
+        error: String,
+    },
+    /// A service could not start, or failed before it was ready.
+    #[non_exhaustive]
+    StartFailed {
+        /// The service.
+        service: String,
+        /// The error with its causes.
+        error: String,
+    },
+    /// Every background service returned by itself.
+    Completed,
+    /// The host could not be built.
+    #[non_exhaustive]
+    Invalid {
+        /// All problems.
+        error: String,
+    },
+}
+
+impl StopReason {
+    /// Makes the reason of an application that asks for the stop.
+    pub fn requested(why: impl Into<String>) -> Self {
+        Self::Requested { why: why.into(), exit_code: None }
+    }
+
+    /// Makes the reason of an application that asks for the stop and wants this exit code.
+    ///
+    /// The code counts only if everything stops well.
+    pub fn exit_code(code: u8, why: impl Into<String>) -> Self {
+        Self::Requested { why: why.into(), exit_code: Some(code) }
+    }
+
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::ServiceFailed { .. } | Self::StartFailed { .. })
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested { why, .. } => write!(f, "{why}"),
+            Self::Signal(signal) => write!(f, "{signal}"),
+            Self::ServiceFailed { service, error } => {
+                write!(f, "service \"{service}\" failed: {error}")
+            }
+            Self::StartFailed { service, error } => {
+                write!(f, "service \"{service}\" did not start: {error}")
+            }
+            Self::Completed => write!(f, "all services have completed"),
+            Self::Invalid { error } => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Tells how a host ended.
+///
+/// As the return value of `main` it prints itself to stderr and sets the exit code.
+#[derive(Debug, Clone)]
+#[must_use = "the exit code is lost unless `main` returns it"]
+pub struct HostExit {
+    pub(crate) inner: Box<Facts>,
+}
+
+/// What is known of an exit.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) reason: StopReason,
+    pub(crate) forced_by: Option<Signal>,
+    pub(crate) services: Vec<ServiceExit>,
+    pub(crate) dropped: Vec<DroppedItem>,
+    pub(crate) took: Duration,
+}
+
+/// Tells how one service ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceExit {
+    /// Its name.
+    pub name: String,
+    /// Its last state.
+    pub state: ServiceState,
+    /// The error that made it fail while it was stopping, or for good, with its causes.
+    pub error: Option<String>,
+    /// Whether the error came while it was stopping, which makes the exit code 1.
+    pub failed_to_stop: bool,
+    /// How long its stop took.
+    pub took: Duration,
+}
+
+/// Names an item of a task queue that was accepted and did not run to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DroppedItem {
+    /// The queue's name.
+    pub queue: String,
+    /// The item's name.
+    pub name: String,
+    /// Whether it had started.
+    pub started: bool,
+}
+
+impl HostExit {
+    pub(crate) fn invalid(error: &legwork_core::Error) -> Self {
+        Self::before_start(StopReason::Invalid { error: error.to_string() })
+    }
+
+    /// The exit of a host that the operating system or a defect kept from running.
+    pub(crate) fn broken(error: String) -> Self {
+        Self::before_start(StopReason::StartFailed { service: "host".to_owned(), error })
+    }
+
+    fn before_start(reason: StopReason) -> Self {
+        Self::of(Facts {
+            reason,
+            forced_by: None,
+            services: Vec::new(),
+            dropped: Vec::new(),
+            took: Duration::ZERO,
+        })
+    }
+
+    pub(crate) fn of(facts: Facts) -> Self {
+        Self { inner: Box::new(facts) }
+    }
+
+    /// Returns why the host stopped.
+    pub fn reason(&self) -> &StopReason {
+        &self.inner.reason
+    }
+
+    /// Returns the exit code of the process.
+    pub fn code(&self) -> u8 {
+        let facts = &*self.inner;
+        let any = |state| facts.services.iter().any(|service| service.state == state);
+        match (&facts.reason, facts.forced_by) {
+            (_, Some(signal)) => signal.exit_code(),
+            (StopReason::Invalid { .. }, None) => MISCONFIGURED,
+            (reason, None) if reason.is_failure() => FAILED,
+            (_, None) if any(ServiceState::TimedOut) => TIMED_OUT,
+            (_, None) if facts.services.iter().any(|service| service.failed_to_stop) => FAILED,
+            (StopReason::Requested { exit_code: Some(code), .. }, None) => *code,
+            (_, None) => 0,
+        }
+    }
+
+    /// Tells whether the exit code is 0.
+    pub fn is_success(&self) -> bool {
+        self.code() == 0
+    }
+
+    /// Returns `Ok` after an exit with code 0, for `main` functions that return a `Result`.
+    ///
+    /// # Errors
+    /// The exit itself, when its code is another.
+    pub fn into_result(self) -> Result<(), Self> {
+        if self.is_success() { Ok(()) } else { Err(self) }
+    }
+
+    /// Returns how each service ended, in the order in which they start.
+    pub fn services(&self) -> &[ServiceExit] {
+        &self.inner.services
+    }
+
+    /// Returns the items of task queues that did not run to their end.
+    pub fn dropped(&self) -> &[DroppedItem] {
+        &self.inner.dropped
+    }
+
+    /// Returns how long the stop took.
+    pub fn took(&self) -> Duration {
+        self.inner.took
+    }
+
+    /// Writes the exit to stderr. A closed stderr is no reason to fail.
+    pub(crate) fn print(&self) {
+        let _harmless = writeln!(std::io::stderr().lock(), "{self}");
+    }
+}
+
+impl fmt::Display for HostExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = &*self.inner;
+        write!(f, "host exit {}: {}", self.code(), facts.reason)?;
+        if let Some(signal) = facts.forced_by {
+            write!(f, " (forced by a second {signal})")?;
+        }
+        for ServiceExit { name, state, error, took, .. } in &facts.services {
+            write!(f, "\n  {name:<20} {state:<12} {:>7.3} s", took.as_secs_f64())?;
+            if let Some(error) = error {
+                write!(f, "  {error}")?;
+            }
+        }
+        for DroppedItem { queue, name, started } in &facts.dropped {
+            let how = if *started { "was aborted" } else { "never ran" };
+            write!(f, "\n  dropped: {name} of task queue {queue} {how}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for HostExit {}
+
+impl Termination for HostExit {
+    fn report(self) -> ExitCode {
+        self.print();
+        ExitCode::from(self.code())
+    }
+}
