@@ -25,11 +25,13 @@ pub(crate) struct Rescuer {
     ttl: Duration,
     /// The beat of each server and when it was first seen there.
     seen: HashMap<Incarnation, (u64, Instant)>,
+    /// When the beats were last seen.
+    looked_at: Option<Instant>,
 }
 
 impl Rescuer {
     pub(crate) fn new(store: Arc<dyn Store>, ttl: Duration) -> Self {
-        Self { store, ttl, seen: HashMap::new() }
+        Self { store, ttl, seen: HashMap::new(), looked_at: None }
     }
 
     /// Sweeps until `stop`, about three times per lease.
@@ -70,7 +72,15 @@ impl Rescuer {
     }
 
     /// Returns the servers that stood still for a whole lease, or are known to be gone.
+    ///
+    /// Only silence that was watched counts. While the storage was out of reach, or this process was
+    /// suspended, nobody could beat or nobody looked: the watch begins anew, or the end of an outage
+    /// would be the death of every server.
     fn silent(&mut self, beats: &[ServerBeat], now: Instant) -> Vec<SilentServer> {
+        let looked_at = self.looked_at.replace(now);
+        if looked_at.is_none_or(|at| now.duration_since(at) >= self.ttl / 2) {
+            self.seen.clear();
+        }
         self.seen.retain(|server, _| beats.iter().any(|beat| beat.server == *server));
         let mut silent = Vec::new();
         for &ServerBeat { server, beat, gone } in beats {
@@ -83,5 +93,45 @@ impl Rescuer {
             }
         }
         silent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use legwork_testing::MemoryStorage;
+
+    const TTL: Duration = Duration::from_secs(30);
+
+    fn check(looks: &[(u64, u64, bool)]) {
+        let mut rescuer = Rescuer::new(Arc::new(MemoryStorage::new()), TTL);
+        let start = Instant::now();
+        let server = Incarnation::from_bits(7);
+        for &(secs, beat, silent) in looks {
+            let beats = [ServerBeat { server, beat, gone: false }];
+            let found = rescuer.silent(&beats, start + Duration::from_secs(secs));
+            assert_eq!(!found.is_empty(), silent, "at {secs} s");
+        }
+    }
+
+    #[test]
+    fn a_server_is_silent_after_a_whole_lease_without_a_beat() {
+        check(&[(0, 1, false), (10, 1, false), (20, 1, false), (29, 1, false), (30, 1, true)]);
+        check(&[(0, 1, false), (10, 1, false), (20, 2, false), (30, 2, false), (44, 2, false)]);
+    }
+
+    #[test]
+    fn silence_that_nobody_watched_does_not_count() {
+        check(&[(0, 1, false), (10, 1, false), (3600, 1, false), (3610, 1, false)]);
+        check(&[(0, 1, false), (31, 1, false), (41, 1, false), (51, 1, false), (61, 1, true)]);
+    }
+
+    #[test]
+    fn a_server_that_is_known_to_be_gone_is_not_waited_for() {
+        let mut rescuer = Rescuer::new(Arc::new(MemoryStorage::new()), TTL);
+        let server = Incarnation::from_bits(7);
+        let beats = [ServerBeat { server, beat: 1, gone: true }];
+        let silent = SilentServer { server, beat: 1 };
+        assert_eq!(rescuer.silent(&beats, Instant::now()), [silent]);
     }
 }
