@@ -99,6 +99,7 @@ mod finish;
 mod fixture;
 mod history;
 mod inspect;
+mod occurrence;
 mod operate;
 mod progress;
 mod prune;
@@ -131,6 +132,7 @@ suite! { ($)
     release __release_cases,
     prune __prune_cases,
     recurring __recurring_cases,
+    occurrence __occurrence_cases,
     operate __operate_cases,
     progress __progress_cases,
     wake __wake_cases,

@@ -57,8 +57,10 @@ fn fold(events: &[History], due: bool) -> S {
         History::Cancelled { .. } => S::Cancelled,
         History::Retried { .. } | History::Snoozed { .. } if due => S::Enqueued,
         History::Retried { .. } | History::Snoozed { .. } => S::Scheduled,
-        History::Released { .. } | History::Rescued { .. } => S::Enqueued,
-        History::Requeued { .. } | History::ParentsDone => S::Enqueued,
+        History::Released { .. }
+        | History::Rescued { .. }
+        | History::Requeued { .. }
+        | History::ParentsDone => S::Enqueued,
         History::CancelRequested { .. } => state,
         other => panic!("a case must know {other:?}"),
     })
@@ -119,14 +121,12 @@ async fn tells_each_retry_with_its_error(fx: &Fixture) {
         fx.advance(secs(9));
         fx.promote().await;
     }
-    let told: Vec<_> = events(fx, id)
-        .await
-        .into_iter()
-        .filter_map(|event| match event {
-            History::Retried { error, due_at, ran_for: RAN_FOR } => Some((error, due_at)),
-            _ => None,
-        })
-        .collect();
+    let mut told = Vec::new();
+    for event in events(fx, id).await {
+        if let History::Retried { error, due_at, ran_for: RAN_FOR } = event {
+            told.push((error, due_at));
+        }
+    }
     assert_eq!(told, due);
 }
 

@@ -1,6 +1,7 @@
-//! Recurring jobs: declared by id, and each occurrence enqueued once across all servers.
+//! Recurring jobs: declared by id, updated by generation, triggered and removed.
 //!
-//! The cases choose the instants themselves; no storage reads a cron expression.
+//! The cases choose the instants themselves; no storage reads a cron expression. Their occurrences
+//! are in `occurrence.rs`.
 
 use legwork_core::inspect::RecurringView;
 use legwork_core::storage::{
@@ -22,19 +23,6 @@ cases! { ($) recurring __recurring_cases:
     are_never_overwritten_by_an_older_generation,
     are_overwritten_by_a_newer_generation,
     are_refused_when_their_job_is_invalid,
-    are_due_until_their_next_occurrence_is_known,
-    are_due_when_their_next_occurrence_has_come,
-    are_due_no_more_than_asked_for_and_earliest_first,
-    tell_how_long_it_is_until_the_next_of_the_others,
-    enqueue_one_job_per_occurrence,
-    give_each_occurrence_its_instant,
-    enqueue_an_occurrence_once,
-    enqueue_an_occurrence_once_even_after_its_job_was_pruned,
-    refuse_a_stale_revision,
-    are_fired_by_one_of_two_schedulers,
-    are_stale_for_a_scheduler_that_missed_an_update,
-    may_skip_every_occurrence,
-    are_not_due_after_their_schedule_has_ended,
     are_triggered_whatever_their_schedule_says,
     keep_their_schedule_when_triggered,
     are_gone_when_removed,
@@ -43,11 +31,11 @@ cases! { ($) recurring __recurring_cases:
     are_listed_by_id,
 }
 
-fn recurring_id(text: &str) -> RecurringId {
+pub(super) fn recurring_id(text: &str) -> RecurringId {
     RecurringId::new(text).unwrap()
 }
 
-fn spec(text: &str) -> RecurringSpec {
+pub(super) fn spec(text: &str) -> RecurringSpec {
     RecurringSpec {
         id: recurring_id(text),
         cron: "0 3 * * *".to_owned(),
@@ -60,7 +48,7 @@ fn spec(text: &str) -> RecurringSpec {
 }
 
 /// Declares a recurring job and returns it as it is stored.
-async fn declare(fx: &Fixture, spec: RecurringSpec) -> RecurringJob {
+pub(super) async fn declare(fx: &Fixture, spec: RecurringSpec) -> RecurringJob {
     let id = spec.id.clone();
     fx.store().upsert_recurring(spec).await.unwrap();
     stored(fx, id.as_str()).await
@@ -70,17 +58,21 @@ async fn upsert(fx: &Fixture, spec: RecurringSpec) -> Upserted {
     fx.store().upsert_recurring(spec).await.unwrap()
 }
 
-async fn views(fx: &Fixture) -> Vec<RecurringView> {
+pub(super) async fn views(fx: &Fixture) -> Vec<RecurringView> {
     fx.store().recurring().await.unwrap()
 }
 
-async fn stored(fx: &Fixture, text: &str) -> RecurringJob {
+pub(super) async fn stored(fx: &Fixture, text: &str) -> RecurringJob {
     let found = views(fx).await.into_iter().find(|view| view.job.spec.id == recurring_id(text));
     found.expect("it must be stored").job
 }
 
 /// Makes the firing of `occurrences` as a scheduler that saw `seen` does.
-fn firing(seen: &RecurringJob, occurrences: &[Timestamp], next_at: Option<Timestamp>) -> Firing {
+pub(super) fn firing(
+    seen: &RecurringJob,
+    occurrences: &[Timestamp],
+    next_at: Option<Timestamp>,
+) -> Firing {
     Firing {
         id: seen.spec.id.clone(),
         revision: seen.revision,
@@ -90,15 +82,8 @@ fn firing(seen: &RecurringJob, occurrences: &[Timestamp], next_at: Option<Timest
     }
 }
 
-async fn fire(fx: &Fixture, firing: Firing) -> Fired {
+pub(super) async fn fire(fx: &Fixture, firing: Firing) -> Fired {
     fx.store().fire_recurring(firing).await.unwrap()
-}
-
-fn n_enqueued(fired: &Fired) -> usize {
-    match fired {
-        Fired::Enqueued(jobs) => jobs.len(),
-        Fired::Stale => panic!("the firing must not be stale"),
-    }
 }
 
 async fn are_added_by_their_id(fx: &Fixture) {
@@ -190,152 +175,6 @@ async fn are_refused_when_their_job_is_invalid(fx: &Fixture) {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
     }
     assert_eq!(fx.counts().await.recurring.n, 0);
-}
-
-async fn are_due_until_their_next_occurrence_is_known(fx: &Fixture) {
-    let declared = declare(fx, spec("nightly")).await;
-    for _ in 0..2 {
-        let due = fx.store().due_recurring(10).await.unwrap();
-        assert_eq!((due.jobs, due.now, due.next_in), (vec![declared.clone()], fx.now(), None));
-    }
-    let next_at = fx.now().after(secs(60));
-    assert_eq!(n_enqueued(&fire(fx, firing(&declared, &[], Some(next_at))).await), 0);
-    let due = fx.store().due_recurring(10).await.unwrap();
-    assert_eq!((due.jobs.len(), due.next_in), (0, Some(secs(60))));
-}
-
-async fn are_due_when_their_next_occurrence_has_come(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    let next_at = fx.now().after(secs(60));
-    fire(fx, firing(&seen, &[], Some(next_at))).await;
-    fx.advance(secs(59));
-    assert!(fx.store().due_recurring(10).await.unwrap().jobs.is_empty());
-    fx.advance(secs(1));
-    let due = fx.store().due_recurring(10).await.unwrap();
-    assert_eq!((due.jobs[0].next_at, due.now), (Some(next_at), next_at));
-}
-
-/// Declares three recurring jobs whose next occurrences are 10 s, 20 s and 30 s from now.
-async fn declare_three(fx: &Fixture) {
-    for (name, after) in [("c", 30), ("a", 10), ("b", 20)] {
-        let seen = declare(fx, spec(name)).await;
-        fire(fx, firing(&seen, &[], Some(fx.now().after(secs(after))))).await;
-    }
-}
-
-async fn are_due_no_more_than_asked_for_and_earliest_first(fx: &Fixture) {
-    declare_three(fx).await;
-    fx.advance(secs(60));
-    let due = fx.store().due_recurring(2).await.unwrap().jobs;
-    let names: Vec<_> = due.iter().map(|due| due.spec.id.as_str()).collect();
-    assert_eq!(names, ["a", "b"]);
-}
-
-async fn tell_how_long_it_is_until_the_next_of_the_others(fx: &Fixture) {
-    declare_three(fx).await;
-    assert_eq!(fx.store().due_recurring(9).await.unwrap().next_in, Some(secs(10)));
-    fx.advance(secs(15));
-    let due = fx.store().due_recurring(9).await.unwrap();
-    assert_eq!((due.jobs.len(), due.next_in), (1, Some(secs(5))));
-}
-
-async fn enqueue_one_job_per_occurrence(fx: &Fixture) {
-    let new = job().queue("mail").priority(-2).args("[3]");
-    let seen = declare(fx, RecurringSpec { job: new, ..spec("nightly") }).await;
-    let at = [fx.now().before(secs(60)), fx.now()];
-    let next_at = fx.now().after(secs(60));
-    let Fired::Enqueued(jobs) = fire(fx, firing(&seen, &at, Some(next_at))).await else {
-        panic!("the revision is the latest");
-    };
-    assert_eq!(jobs.len(), 2);
-    for id in &jobs {
-        let detail = fx.detail(*id).await;
-        assert_eq!((detail.summary.state, &*detail.args), (S::Enqueued, &b"[3]"[..]));
-        assert_eq!((detail.summary.queue.as_str(), detail.summary.priority), ("mail", -2));
-    }
-    let after = stored(fx, "nightly").await;
-    assert_eq!((after.last_at, after.next_at), (Some(at[1]), Some(next_at)));
-    assert_eq!(after.last_job, Some(jobs[1]));
-}
-
-async fn give_each_occurrence_its_instant(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    let at = [fx.now().before(secs(120)), fx.now().before(secs(60))];
-    fire(fx, firing(&seen, &at, None)).await;
-    let claimed = fx.server().await.claim(5).await;
-    let instants: Vec<_> = claimed.iter().map(|job| job.options.occurrence.clone()).collect();
-    assert_eq!(instants, at.map(|at| Some((recurring_id("nightly"), at))));
-}
-
-async fn enqueue_an_occurrence_once(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    let [one, two, three] = [30, 20, 10].map(|n| fx.now().before(secs(n)));
-    assert_eq!(n_enqueued(&fire(fx, firing(&seen, &[one, two], Some(three))).await), 2);
-    let seen = stored(fx, "nightly").await;
-    assert_eq!(n_enqueued(&fire(fx, firing(&seen, &[one, two, three], None)).await), 1);
-    assert_eq!(fx.count(S::Enqueued).await, 3);
-}
-
-async fn enqueue_an_occurrence_once_even_after_its_job_was_pruned(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    let at = fx.now();
-    fire(fx, firing(&seen, &[at], None)).await;
-    fx.server().await.work_one(succeeded()).await;
-    fx.advance(secs(40 * 24 * 3_600));
-    assert_eq!(fx.prune_all().await, 1);
-    let seen = stored(fx, "nightly").await;
-    assert_eq!(n_enqueued(&fire(fx, firing(&seen, &[at], None)).await), 0);
-    assert_eq!(fx.count(S::Enqueued).await, 0);
-}
-
-async fn refuse_a_stale_revision(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    let [one, two] = [20, 10].map(|n| fx.now().before(secs(n)));
-    fire(fx, firing(&seen, &[one], Some(two))).await;
-    let before = stored(fx, "nightly").await;
-    assert_eq!(fire(fx, firing(&seen, &[two], None)).await, Fired::Stale);
-    assert_eq!(stored(fx, "nightly").await, before);
-    assert_eq!(fx.count(S::Enqueued).await, 1);
-}
-
-async fn are_fired_by_one_of_two_schedulers(fx: &Fixture) {
-    for n in 0..10 {
-        let seen = declare(fx, spec(&format!("n{n}"))).await;
-        let at = fx.now();
-        let (here, there) = tokio::join!(
-            fx.store().fire_recurring(firing(&seen, &[at], None)),
-            fx.other_store().fire_recurring(firing(&seen, &[at], None)),
-        );
-        let both = [here.unwrap(), there.unwrap()];
-        assert_eq!(both.iter().filter(|fired| **fired == Fired::Stale).count(), 1, "{both:?}");
-    }
-    assert_eq!(fx.count(S::Enqueued).await, 10);
-}
-
-async fn are_stale_for_a_scheduler_that_missed_an_update(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    declare(fx, RecurringSpec { cron: "0 4 * * *".to_owned(), ..spec("nightly") }).await;
-    assert_eq!(fire(fx, firing(&seen, &[fx.now()], None)).await, Fired::Stale);
-    assert_eq!(fx.count(S::Enqueued).await, 0);
-}
-
-async fn may_skip_every_occurrence(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    let (last_at, next_at) = (Some(fx.now()), Some(fx.now().after(secs(60))));
-    let skipping = Firing { last_at, ..firing(&seen, &[], next_at) };
-    assert_eq!(n_enqueued(&fire(fx, skipping).await), 0);
-    let after = stored(fx, "nightly").await;
-    assert_eq!((after.last_at, after.next_at, after.last_job), (last_at, next_at, None));
-}
-
-async fn are_not_due_after_their_schedule_has_ended(fx: &Fixture) {
-    let seen = declare(fx, spec("nightly")).await;
-    fire(fx, firing(&seen, &[fx.now()], None)).await;
-    fx.advance(secs(3_600));
-    let due = fx.store().due_recurring(10).await.unwrap();
-    assert_eq!((due.jobs.len(), due.next_in), (0, None));
-    declare(fx, RecurringSpec { cron: "0 4 * * *".to_owned(), ..spec("nightly") }).await;
-    assert_eq!(fx.store().due_recurring(10).await.unwrap().jobs.len(), 1, "a new schedule is due");
 }
 
 async fn trigger(fx: &Fixture, text: &str) -> Triggered {
