@@ -4,7 +4,7 @@
 //! recurring jobs are declared is in `recurring.rs`.
 
 use legwork_core::JobState as S;
-use legwork_core::storage::{Fired, Firing, RecurringJob, RecurringSpec};
+use legwork_core::storage::{Fired, Firing, RecurringSpec};
 
 use super::Fixture;
 use super::draft::{Draft as _, job, secs, succeeded};
