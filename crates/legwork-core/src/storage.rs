@@ -173,6 +173,10 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     fn fire_recurring(&self, firing: Firing) -> BoxFuture<'_, Result<Fired>>;
 
     /// Cancels a job: at once where it has not started, by request where it is running.
+    ///
+    /// Once a cancel was requested, no other run starts: the job ends as the verdict of this run
+    /// says, and where it would be enqueued or scheduled again (retry, snooze, release, rescue) it
+    /// is `cancelled` instead.
     fn cancel(&self, id: JobId, actor: Actor) -> BoxFuture<'_, Result<Cancelled>>;
 
     /// Makes a final or scheduled job claimable now, with all its attempts again.

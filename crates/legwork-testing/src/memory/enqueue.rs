@@ -9,7 +9,7 @@ use legwork_core::id::IdBlock;
 use legwork_core::inspect::History;
 use legwork_core::limits::{ENQUEUE_MAX_JOBS, check_job};
 use legwork_core::outcome::describe;
-use legwork_core::storage::{Enqueued, NewJob, Parent, Start};
+use legwork_core::storage::{Enqueued, NewJob, Parent};
 use legwork_core::{Capabilities, Error, ErrorKind, JobId, Result, Run};
 
 use super::model::{Dependency, Model, Place, Record};
@@ -68,12 +68,8 @@ impl Model {
         };
         job.id = Some(id);
         self.last_number = std::cmp::max(self.last_number, id.get());
+        let place = self.first_place(id, &job);
         let parents = self.dependencies(id, &job);
-        let place = if parents.iter().all(|dependency| dependency.met) {
-            self.first_place(id, job.start)
-        } else {
-            Place::Awaiting
-        };
         self.place_new(
             id,
             Record {
@@ -104,15 +100,15 @@ impl Model {
         let depend = |&parent: &Parent| {
             let record = self.record(parent.id);
             record.children.push((id, parent.on));
-            Dependency { parent, met: parent.on.decide(record.state()) == Some(true) }
+            Dependency { parent, met: false }
         };
         job.parents.iter().map(depend).collect()
     }
 
-    /// Returns the place of a job that waits for no parent. A fresh job's sequence number is its
-    /// id.
-    fn first_place(&self, id: JobId, start: Start) -> Place {
-        match start.due(self.now) {
+    /// Returns where a job begins. A fresh job's sequence number is its id.
+    fn first_place(&self, id: JobId, job: &NewJob) -> Place {
+        match job.start.due(self.now) {
+            _ if !job.parents.is_empty() => Place::Awaiting,
             Some(at) => Place::Due { at },
             None => Place::Ready { seq: id.get(), since: self.now },
         }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use legwork_core::inspect::History;
-use legwork_core::limits::INTERRUPTIONS_MAX;
+use legwork_core::limits::{INTERRUPTIONS_MAX, REASON_MAX_BYTES, clip};
 use legwork_core::state::Event;
 use legwork_core::storage::exchange::RunErrorKind;
 use legwork_core::storage::{Exchange, Exchanged, FailReason, Finish, Finished, RunError, Verdict};
@@ -53,14 +53,14 @@ impl Model {
                 self.note(id, Some(run), History::Succeeded { ran_for });
                 self.end(id, Event::Succeed);
             }
-            Verdict::Retry { after, error } => self.retry(id, ran_for, after, error),
+            Verdict::Retry { after, error } => self.retry(id, ran_for, after, &error),
             Verdict::Failed { reason, error } => {
                 let record = self.record(id);
                 record.ran_for = Some(ran_for);
                 if matches!(reason, FailReason::Exhausted | FailReason::Discarded) {
                     record.failures += 1;
                 }
-                self.fail(id, ran_for, reason, error);
+                self.fail(id, ran_for, reason, &error);
             }
             Verdict::Snoozed { delay } => {
                 let at = self.now.after(delay);
@@ -78,6 +78,7 @@ impl Model {
                 let record = self.record(id);
                 record.ran_for = Some(ran_for);
                 let actor = record.cancel.clone();
+                let reason = clip(&reason, REASON_MAX_BYTES);
                 self.note(id, Some(run), History::Cancelled { reason, actor });
                 self.end(id, Event::Cancel);
             }
@@ -97,8 +98,9 @@ impl Model {
         run
     }
 
-    fn retry(&mut self, id: JobId, ran_for: Duration, after: Duration, error: RunError) {
+    fn retry(&mut self, id: JobId, ran_for: Duration, after: Duration, error: &RunError) {
         let at = self.now.after(after);
+        let error = RunError::new(error.kind, &error.message);
         let record = self.record(id);
         record.ran_for = Some(ran_for);
         record.failures += 1;
@@ -117,7 +119,7 @@ impl Model {
         if interruptions > INTERRUPTIONS_MAX && record.cancel.is_none() {
             let message = format!("it was interrupted {interruptions} times");
             let error = RunError::new(RunErrorKind::Error, &message);
-            return self.fail(id, Duration::ZERO, FailReason::Interrupted, error);
+            return self.fail(id, Duration::ZERO, FailReason::Interrupted, &error);
         }
         let place = self.at_the_end();
         self.come_back(id, Event::Release, place, History::Released { started });
@@ -129,8 +131,9 @@ impl Model {
         id: JobId,
         ran_for: Duration,
         reason: FailReason,
-        error: RunError,
+        error: &RunError,
     ) {
+        let error = RunError::new(error.kind, &error.message);
         let record = self.record(id);
         record.error = Some(error.clone());
         let run = record.run;

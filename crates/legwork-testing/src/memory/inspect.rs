@@ -114,7 +114,7 @@ impl Model {
     }
 
     pub(super) fn server_views(&self) -> Vec<ServerView> {
-        let is_recent = |at: Timestamp| self.now.since(at) < GONE_KEPT;
+        let is_recent = |at: Timestamp| self.now.since(at) <= GONE_KEPT;
         let mut views: Vec<_> = self
             .servers
             .values()

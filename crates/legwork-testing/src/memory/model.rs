@@ -35,12 +35,16 @@ pub(super) struct Model {
     pub(super) outcomes: BTreeMap<(JobId, Run), Ended>,
     /// The servers, those that have gone lately included.
     pub(super) servers: BTreeMap<Incarnation, Server>,
+    /// The incarnations that were ever registered.
+    pub(super) incarnations: BTreeSet<Incarnation>,
     /// The queues that hold or have held jobs.
     pub(super) queues: BTreeSet<QueueName>,
     /// The queues that are paused, by whom and since when.
     pub(super) paused: BTreeMap<QueueName, (Actor, Timestamp)>,
     /// The recurring jobs.
     pub(super) recurring: BTreeMap<RecurringId, Recurring>,
+    /// The occurrences that were enqueued; they outlive their jobs and the recurring job.
+    pub(super) occurrences: BTreeSet<(RecurringId, Timestamp)>,
     /// How many runs ended in each minute since 1970.
     pub(super) minutes: BTreeMap<i64, Tally>,
     /// Whether the operation under way did something that watchers wait for.
@@ -139,8 +143,6 @@ pub(super) struct Server {
 #[derive(Debug)]
 pub(super) struct Recurring {
     pub(super) job: RecurringJob,
-    /// The instants that were enqueued; it outlives the jobs.
-    pub(super) occurrences: BTreeSet<Timestamp>,
     /// Whether a server found that there is no next occurrence.
     pub(super) over: bool,
 }

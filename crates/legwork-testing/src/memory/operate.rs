@@ -21,12 +21,10 @@ impl Model {
                 Cancelled::BeforeStart
             }
             Place::Leased { .. } => {
-                if record.cancel.is_none() {
-                    record.cancel = Some(actor.clone());
-                    let run = record.run;
-                    self.note(id, Some(run), History::CancelRequested { actor });
-                    self.woken = true;
-                }
+                record.cancel = Some(actor.clone());
+                let run = record.run;
+                self.note(id, Some(run), History::CancelRequested { actor });
+                self.woken = true;
                 Cancelled::Requested
             }
             Place::Final { state, .. } => Cancelled::AlreadyFinal(state),

@@ -23,7 +23,7 @@ impl Model {
         let holders: Vec<_> = self.leases.values().map(|lease| lease.server).collect();
         let now = self.now;
         self.servers.retain(|server, Server { gone_at, .. }| {
-            let is_recent = gone_at.is_none_or(|at| now.since(at) < GONE_KEPT);
+            let is_recent = gone_at.is_none_or(|at| now.since(at) <= GONE_KEPT);
             is_recent || holders.contains(server)
         });
         Pruned { jobs: old.len() as u64, more }
@@ -35,7 +35,7 @@ impl Model {
             return None;
         };
         let kept_for = retention.of(state)?;
-        (self.now.since(at) >= kept_for && !self.is_awaited(id)).then_some(at)
+        (self.now.since(at) > kept_for && !self.is_awaited(id)).then_some(at)
     }
 
     /// Tells whether a job has a child that is still awaiting.

@@ -3,7 +3,6 @@
 //! The instants come from the caller; no cron expression is read here.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use legwork_core::limits::check_job;
 use legwork_core::storage::{
@@ -24,7 +23,7 @@ impl Model {
         let now = self.now;
         let Some(stored) = self.recurring.get_mut(&spec.id) else {
             let (id, job) = (spec.id.clone(), declared(spec, now));
-            let recurring = Recurring { job, occurrences: BTreeSet::new(), over: false };
+            let recurring = Recurring { job, over: false };
             self.recurring.insert(id, recurring);
             return Ok(Upserted::Added);
         };
@@ -49,10 +48,10 @@ impl Model {
     }
 
     pub(super) fn trigger_recurring(&mut self, id: &RecurringId) -> Triggered {
-        let Some(recurring) = self.recurring.get(id) else {
+        if !self.recurring.contains_key(id) {
             return Triggered::NotFound;
-        };
-        let job = self.store(recurring.job.spec.job.clone()).id();
+        }
+        let job = self.store_job_of(id, self.now);
         self.stored(id).job.last_job = Some(job);
         Triggered::Enqueued(job)
     }
@@ -87,13 +86,15 @@ impl Model {
 
     /// Enqueues an occurrence, unless it was before.
     fn enqueue_occurrence(&mut self, id: &RecurringId, at: Timestamp) -> Option<JobId> {
-        let recurring = self.stored(id);
-        if !recurring.occurrences.insert(at) {
-            return None;
-        }
-        let mut job = recurring.job.spec.job.clone();
+        let is_new = self.occurrences.insert((id.clone(), at));
+        is_new.then(|| self.store_job_of(id, at))
+    }
+
+    /// Stores the job of a recurring job for the instant `at`.
+    fn store_job_of(&mut self, id: &RecurringId, at: Timestamp) -> JobId {
+        let mut job = self.stored(id).job.spec.job.clone();
         job.options.occurrence = Some((id.clone(), at));
-        Some(self.store(job).id())
+        self.store(job).id()
     }
 
     fn stored(&mut self, id: &RecurringId) -> &mut Recurring {

@@ -41,7 +41,7 @@ impl Model {
         if losses >= losses_max && is_wanted {
             let message = format!("{losses} servers in a row died while running it");
             let error = RunError::new(RunErrorKind::Lost, &message);
-            self.fail(id, Duration::ZERO, FailReason::Quarantined, error);
+            self.fail(id, Duration::ZERO, FailReason::Quarantined, &error);
             rescued.quarantined += 1;
             return;
         }

@@ -16,7 +16,7 @@ impl Model {
 
     pub(super) fn register(&mut self, info: ServerInfo) -> Result<()> {
         let incarnation = info.incarnation;
-        if self.servers.contains_key(&incarnation) {
+        if !self.incarnations.insert(incarnation) {
             let message = format!("server {incarnation} was registered before");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
