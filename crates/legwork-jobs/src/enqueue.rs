@@ -164,7 +164,7 @@ impl<J: Job> Enqueue<J> {
     /// # Errors
     /// As [`Jobs::enqueue`]; [`Conflict`](ErrorKind::Conflict) when the transaction is of another
     /// database than the jobs.
-    pub fn tx(self, transaction: &impl Transaction) -> Result<Enqueued<J>> {
+    pub fn tx<D>(self, transaction: &impl Transaction<D>) -> Result<Enqueued<J>> {
         let Self { jobs, job, kind: _ } = self;
         let job = checked(&jobs, job?)?;
         let enqueued = transaction.enqueue(jobs.store().location(), vec![job])?;
