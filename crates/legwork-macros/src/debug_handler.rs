@@ -1,8 +1,8 @@
 //! `#[legwork::debug_handler]`.
 //!
-//! It leaves the function as it is and writes checks beside it, one per argument, each with the span
-//! of what it checks: rustc then reports the rule where it is broken. The texts of those reports are
-//! in `legwork-core`, on the traits.
+//! It leaves the function as it is and writes checks beside it, one per argument, each with the
+//! span of what it checks: rustc then reports the rule where it is broken. The texts of those
+//! reports are in `legwork-core`, on the traits.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};

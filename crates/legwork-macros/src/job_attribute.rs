@@ -65,7 +65,9 @@ pub(crate) fn implement(ident: &Ident, options: &Options) -> Result<TokenStream>
         let span = syn::spanned::Spanned::span(path);
         let call = quote_spanned!(span=> #path(args));
         items.extend(quote! {
-            fn upgrade(args: #krate::RawArgs<'_>) -> ::core::result::Result<Self, #krate::Undecodable> {
+            fn upgrade(
+                args: #krate::RawArgs<'_>,
+            ) -> ::core::result::Result<Self, #krate::Undecodable> {
                 #call.map_err(#krate::Undecodable::from_error)
             }
         });

@@ -36,17 +36,18 @@ use syn::parse_macro_input;
 /// | key | meaning | default |
 /// | --- | --- | --- |
 /// | `version = 2` | version of the arguments' encoding, from 1 | 1 |
-/// | `upgrade = path` | `fn(RawArgs<'_>) -> Result<Self, E>`, reads earlier versions | refuse them |
+/// | `upgrade = path` | reads earlier versions: `fn(RawArgs<'_>) -> Result<Self, E>` | refuse |
 /// | `aliases("old.name")` | former names, which servers still run | none |
 /// | `queue = "mail"` | the queue | `default` |
 /// | `priority = -5` | the priority; a lower number runs first | 0 |
 /// | `max_attempts = 10` | how many runs may fail, at least 1 | 20 |
-/// | `timeout = "30s"` | how long one run may take; `ms s m h d`, or a number of seconds | no limit |
-/// | `retry(base = "5s", cap = "1h", factor = 2.0, jitter = 0.2)` | when a failed run is tried again | 5 s to 24 h |
+/// | `timeout = "30s"` | how long one run may take; units `ms s m h d` | no limit |
+/// | `retry(base = "5s", cap = "1h")` | when a failed run is tried again | 5 s, 10 s, … 24 h |
 /// | `retry = policy()` | the same as an expression of type `RetryPolicy` | |
 /// | `crate = legwork_core` | where the items of Legwork are | `::legwork` |
 ///
-/// What is given when a job is enqueued wins.
+/// `retry` also has `factor = 2.0`, 1 to 100, and `jitter = 0.2`, 0 to 1. What is given when a job
+/// is enqueued wins.
 ///
 /// # Examples
 /// ```
@@ -103,8 +104,8 @@ pub fn derive_from_ref(input: TokenStream) -> TokenStream {
 /// `#[derive(Job)]`.
 ///
 /// An argument is part of the job unless its type is `State<…>`, `Scoped<…>`, `JobContext`,
-/// `CancellationToken` or an `Option` of one; mark other extractors with `#[extract]`. Attributes of
-/// serde on an argument go to the field.
+/// `CancellationToken` or an `Option` of one; mark other extractors with `#[extract]`. Attributes
+/// of serde on an argument go to the field.
 ///
 /// This is short to write. For a job that other programs enqueue, or that will live long, write the
 /// struct yourself and derive `Job`: then the contract does not move when the function does.
@@ -148,8 +149,8 @@ pub fn debug_handler(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// When `main` returns, the process exits: tasks that block their thread are given a moment, then
 /// left behind. A runtime that is dropped, as with other such macros, waits for them for ever.
 ///
-/// `main` may return what any `main` may: `()`, a `Result`, an exit code, a `HostExit`. `crate = path`
-/// in the attribute says where the items of Legwork are.
+/// `main` may return `()`, an exit code, a `HostExit`, or a `Result` of one of them; an error is
+/// printed with its causes. `crate = path` in the attribute says where the items of Legwork are.
 #[proc_macro_attribute]
 pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
     main_function::expand(attribute.into(), item.into())
