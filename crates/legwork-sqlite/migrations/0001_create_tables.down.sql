@@ -1,0 +1,22 @@
+-- breaking: yes
+-- Removes every table with all jobs.
+DROP TABLE legwork_stat;
+DROP TABLE legwork_tag;
+DROP TABLE legwork_progress;
+DROP TABLE legwork_result;
+DROP TABLE legwork_pause;
+DROP TABLE legwork_occurrence;
+DROP TABLE legwork_recurring;
+DROP TABLE legwork_cancel;
+DROP TABLE legwork_server;
+DROP TABLE legwork_event;
+DROP TABLE legwork_outcome;
+DROP TABLE legwork_lease;
+DROP TABLE legwork_dependency;
+DROP TABLE legwork_waiting;
+DROP TABLE legwork_due;
+DROP TABLE legwork_ready;
+DROP TABLE legwork_job;
+DROP TABLE legwork_kind;
+DROP TABLE legwork_queue;
+DROP TABLE legwork_sequence;

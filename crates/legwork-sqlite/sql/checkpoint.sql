@@ -1,0 +1,2 @@
+-- Copies what the log holds into the database, without waiting for anyone.
+PRAGMA wal_checkpoint(PASSIVE);

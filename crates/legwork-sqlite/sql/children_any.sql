@@ -1,0 +1,4 @@
+-- Tells whether any job waits for another.
+SELECT 1
+FROM legwork_waiting
+LIMIT 1;

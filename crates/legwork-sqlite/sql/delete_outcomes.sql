@@ -1,0 +1,3 @@
+-- Removes the runs of a job. Primary key.
+DELETE FROM legwork_outcome
+WHERE id = ?1;

@@ -1,0 +1,4 @@
+-- Lists what a server holds. Index legwork_lease_server.
+SELECT id, open
+FROM legwork_lease
+WHERE server = ?1;

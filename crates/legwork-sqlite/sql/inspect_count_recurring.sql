@@ -1,0 +1,3 @@
+-- Counts recurring jobs up to a bound.
+SELECT count(*)
+FROM (SELECT 1 FROM legwork_recurring LIMIT ?1);

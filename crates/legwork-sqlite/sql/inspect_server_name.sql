@@ -1,0 +1,4 @@
+-- Reads the incarnation of a server. Primary key.
+SELECT incarnation
+FROM legwork_server
+WHERE id = ?1;

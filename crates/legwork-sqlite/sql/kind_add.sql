@@ -1,0 +1,3 @@
+-- Gives a kind its number.
+INSERT INTO legwork_kind (name)
+VALUES (?1);

@@ -1,0 +1,3 @@
+-- Lists the paused queues. A small table.
+SELECT queue
+FROM legwork_pause;

@@ -1,0 +1,12 @@
+-- Lists succeeded jobs past their time, oldest first. Index legwork_outcome_succeeded.
+SELECT id
+FROM legwork_outcome AS o
+WHERE result = 1
+    AND ended_at < ?1
+    AND NOT EXISTS (
+        SELECT 1
+        FROM legwork_dependency AS d
+            JOIN legwork_waiting AS w ON w.id = d.child
+        WHERE d.parent = o.id)
+ORDER BY ended_at, id
+LIMIT ?2;

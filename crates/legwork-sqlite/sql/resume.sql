@@ -1,0 +1,3 @@
+-- Ends a pause. Primary key.
+DELETE FROM legwork_pause
+WHERE queue = ?1;

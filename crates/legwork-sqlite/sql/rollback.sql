@@ -1,0 +1,2 @@
+-- Undoes a write transaction.
+ROLLBACK;
