@@ -79,6 +79,13 @@ macro_rules! suite {
                     }
 
                     $($crate::$list!();)+
+
+                    mod model {
+                        #[test]
+                        fn agrees_after_every_step_of_random_sequences() {
+                            $crate::conformance::model::compare(super::fixture);
+                        }
+                    }
                 }
             };
         }
@@ -99,6 +106,7 @@ mod finish;
 mod fixture;
 mod history;
 mod inspect;
+pub mod model;
 mod occurrence;
 mod operate;
 mod progress;

@@ -81,6 +81,10 @@ impl Fixture {
         self.store.capabilities().has(capability)
     }
 
+    pub(super) fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
