@@ -1,8 +1,117 @@
 //! A small web application whose background work runs on Legwork.
+//!
+//! # Layout
+//! One file or folder per feature, each with its routes, its SQL and its background work:
+//! - [`reports`]: a durable job with progress, its continuation, and a recurring job
+//! - [`users`]: a fire-and-forget job and a delayed job
+//! - [`products`]: the in-memory task queue, and a timer that keeps a cache warm
+//! - [`orders`], [`event_bus`]: a background service that publishes integration events
+//!
+//! What they share: [`settings`], [`app`] (the state and the routes), [`database`], [`mail`],
+//! [`files`], [`problem`] (error answers), [`greeting`] (what is printed at the start).
 
+mod app;
+mod database;
+mod event_bus;
 mod files;
+mod greeting;
 mod mail;
+mod orders;
+mod problem;
+mod products;
 mod reports;
 mod settings;
+mod users;
 
-fn main() {}
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use legwork::prelude::*;
+
+use crate::app::{App, Folders};
+use crate::database::Database;
+use crate::event_bus::{EventBus, InMemoryBus};
+use crate::greeting::Greeting;
+use crate::mail::Mailer;
+use crate::products::SummaryCache;
+use crate::reports::cleanup::{self, DeleteOldReports};
+use crate::settings::Settings;
+
+#[legwork::main]
+async fn main() -> Result<HostExit> {
+    let app = prepare(Settings::from_env()?).await?;
+    let settings = Arc::clone(&app.settings);
+
+    // Declared at every start; the same id is the same recurring job, in however many processes.
+    app.jobs
+        .recurring(cleanup::RECURRING_ID, cleanup::CRON)
+        .time_zone(&settings.time_zone)
+        .misfire(Misfire::RunOnce)
+        .job(DeleteOldReports {})
+        .upsert()
+        .await?;
+
+    let server = app
+        .jobs
+        .server()
+        .name("reports")
+        // In this order: a mail does not wait behind large reports for its turn.
+        .queues(["mail", "default", "reports"])
+        .lease(settings.lease)
+        .handle_blocking(reports::build::build_report)
+        .handle(reports::deliver::mail_report)
+        .handle_blocking(cleanup::delete_old_reports)
+        .handle(users::send_welcome)
+        .handle(users::send_reminder);
+
+    let exit = Host::builder(app.clone())
+        .service("greeting", Greeting)
+        .jobs(server)
+        .task_queue("notifications", &app.tasks)
+        .background("grace-period", orders::watch_grace_periods)
+        .timer(
+            "product-summary",
+            Schedule::every(settings.cache_refresh).immediately(),
+            products::refresh_summary,
+        )
+        .gates_readiness()
+        .http(&settings.addr.to_string(), app.routes())
+        .shutdown_timeout(settings.shutdown)
+        .run()
+        .await;
+    Ok(exit)
+}
+
+/// Opens everything that the application works with.
+async fn prepare(settings: Settings) -> Result<App> {
+    let folders = Folders::create(&settings.data)?;
+    let file = folders.database.to_str().context("REPORTS_DATA is not valid UTF-8")?;
+    let jobs = Jobs::connect(&format!("sqlite://{file}")).await?;
+    let database = Database::open(&folders.database)?;
+    let mailer = match &settings.smtp_url {
+        Some(url) => Mailer::smtp(&settings.mail_from, url)?,
+        None => Mailer::directory(&settings.mail_from, &folders.mails)?,
+    };
+    let bus = event_bus(settings.amqp_url.as_deref())?;
+    Ok(App {
+        settings: Arc::new(settings),
+        database,
+        folders,
+        jobs,
+        tasks: TaskQueue::new(),
+        mailer,
+        bus,
+        summary: SummaryCache::default(),
+    })
+}
+
+/// Chooses the bus: RabbitMQ where a URL is set, otherwise memory.
+fn event_bus(amqp_url: Option<&str>) -> Result<Arc<dyn EventBus>> {
+    match amqp_url {
+        None => Ok(Arc::new(InMemoryBus::default())),
+        #[cfg(feature = "rabbitmq")]
+        Some(url) => Ok(Arc::new(event_bus::rabbitmq::RabbitMq::new(url))),
+        #[cfg(not(feature = "rabbitmq"))]
+        Some(_) => anyhow::bail!("AMQP_URL needs this program built with `--features rabbitmq`"),
+    }
+}

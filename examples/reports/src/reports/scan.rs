@@ -21,7 +21,7 @@ const ROW_MAX_BYTES: usize = 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How many rows pass between two calls of the caller's `watch`.
-const WATCH_EVERY_ROWS: u64 = 1_000;
+const WATCH_EVERY_ROWS: u32 = 1_000;
 
 /// What a file holds.
 #[derive(Debug)]
@@ -38,9 +38,11 @@ pub(crate) struct Scan {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     /// Rows, the bad ones included.
-    pub(crate) n_rows: u64,
+    pub(crate) rows: u64,
+    /// Those of them that are new since the last call.
+    pub(crate) new_rows: u32,
     /// Bytes from the start of the file.
-    pub(crate) n_bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Why there is no [`Scan`].
@@ -79,8 +81,9 @@ pub(crate) fn scan(
             Err(error) => scan.pass_over(line, error)?,
         }
         n_rows += 1;
-        if n_rows.is_multiple_of(WATCH_EVERY_ROWS) {
-            let seen = Seen { n_rows, n_bytes: reader.position().byte() };
+        if n_rows.is_multiple_of(u64::from(WATCH_EVERY_ROWS)) {
+            let bytes = reader.position().byte();
+            let seen = Seen { rows: n_rows, new_rows: WATCH_EVERY_ROWS, bytes };
             if watch(seen).is_break() {
                 return Err(ScanError::Stopped);
             }
@@ -251,8 +254,8 @@ mod tests {
         let mut calls = 0;
         let stopped = scan(text.as_bytes(), |seen| {
             calls += 1;
-            assert_eq!(seen.n_rows, calls * WATCH_EVERY_ROWS);
-            assert_eq!(seen.n_bytes, 2 + 2 * seen.n_rows);
+            assert_eq!(seen.rows, calls * u64::from(WATCH_EVERY_ROWS));
+            assert_eq!(seen.bytes, 2 + 2 * seen.rows);
             if calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert!(matches!(stopped, Err(ScanError::Stopped)));

@@ -1,0 +1,32 @@
+//! Orders: the event after the grace period.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+#[test]
+fn an_order_is_published_once_its_grace_period_is_over() {
+    let data = tempfile::tempdir().unwrap();
+    let app = App::start(data.path(), &[("ORDER_GRACE_SECS", "2"), ("ORDER_POLL_SECS", "1")]);
+    let placed = app.post_json("/orders", &json!({ "customer": "Ada", "total_cents": 4_200 }));
+    assert_eq!(placed.status, 201, "{placed:?}");
+    assert_eq!(placed.json()["published_at"], Value::Null);
+
+    let order = app.report("/orders/1", |order| order["published_at"].is_string());
+    assert_eq!(order["placed_at"], placed.json()["placed_at"]);
+    let events = app.get("/events").json();
+    assert_eq!(events.as_array().map(Vec::len), Some(1), "{events}");
+    assert_eq!(events[0]["id"], "order-1-grace-period-confirmed");
+    assert_eq!(events[0]["data"]["customer"], "Ada");
+}
+
+#[test]
+fn an_order_waits_for_its_grace_period_through_a_crash() {
+    let data = tempfile::tempdir().unwrap();
+    let app = App::start(data.path(), &[("ORDER_GRACE_SECS", "3600")]);
+    let order = json!({ "customer": "Ada", "total_cents": 1 });
+    assert_eq!(app.post_json("/orders", &order).status, 201);
+    app.kill();
+    let app = App::start(data.path(), &[("ORDER_GRACE_SECS", "0"), ("ORDER_POLL_SECS", "1")]);
+    app.report("/orders/1", |order| order["published_at"].is_string());
+}

@@ -1,0 +1,71 @@
+//! What survives a crash, and what a stop does to work in flight.
+
+use legwork::JobState;
+use legwork::inspect::History;
+
+use crate::app::{App, SAMPLE, job, job_id, mail, mails, sample_times};
+
+/// Slow enough that a report of the sample takes minutes: it is always in the middle.
+const SLOW: (&str, &str) = ("REPORTS_ROWS_PER_SECOND", "1000");
+
+#[test]
+fn a_report_that_was_killed_in_the_middle_is_finished_and_mailed_once() {
+    let data = tempfile::tempdir().unwrap();
+    let app = App::start(data.path(), &[SLOW, ("LEASE_SECS", "2")]);
+    let path = app.upload("name=seattle.csv", &sample_times(20));
+    app.under_way(&path);
+    app.kill();
+    assert_eq!(mails(data.path()), Vec::<String>::new());
+
+    let app = App::start(data.path(), &[("LEASE_SECS", "2")]);
+    let report = app.delivered(&path);
+    assert_eq!(report["n_rows"], 8_759 * 20);
+    assert_eq!(app.get("/reports/1/html").status, 200);
+    assert_eq!(mails(data.path()), ["report-1.eml"]);
+    assert_eq!(app.terminate(), Some(0));
+
+    let built = job(data.path(), job_id(&report));
+    assert_eq!((built.summary.state, built.summary.failures), (JobState::Succeeded, 0));
+    let rescued =
+        |entry: &legwork::inspect::HistoryEntry| matches!(entry.what, History::Rescued { .. });
+    assert!(built.history.iter().any(rescued), "{:?}", built.history);
+}
+
+#[test]
+fn a_stop_hands_work_back_without_spending_an_attempt() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = [SLOW, ("SHUTDOWN_SECS", "6"), ("REMIND_AFTER_SECS", "3600")];
+    let app = App::start(data.path(), &settings);
+    let path = app.upload("name=seattle.csv", &sample_times(20));
+    app.under_way(&path);
+    let id = job_id(&app.get(&path).json());
+    let user = serde_json::json!({ "name": "Ada", "email": "ada@example.org" });
+    assert_eq!(app.post_json("/users", &user).status, 201);
+    mail(data.path(), "welcome-1.eml");
+    // The watchdog would end a stop that takes too long with another code.
+    assert_eq!(app.terminate(), Some(0));
+
+    let stopped = job(data.path(), id);
+    assert_eq!((stopped.summary.state, stopped.summary.failures), (JobState::Enqueued, 0));
+    let latest = &stopped.history[0].what;
+    assert!(matches!(latest, History::Released { started: true }), "{:?}", stopped.history);
+    assert_eq!(mails(data.path()), ["welcome-1.eml"]);
+
+    let app = App::start(data.path(), &[]);
+    let report = app.delivered(&path);
+    assert_eq!(report["n_rows"], 8_759 * 20);
+    assert_eq!(mails(data.path()), ["report-1.eml", "welcome-1.eml"]);
+    let built = job(data.path(), id);
+    assert_eq!((built.summary.state, built.summary.failures), (JobState::Succeeded, 0));
+}
+
+#[test]
+fn an_idle_process_stops_at_once_and_starts_again() {
+    let data = tempfile::tempdir().unwrap();
+    for name in ["report-1.eml", "report-2.eml"] {
+        let app = App::start(data.path(), &[]);
+        app.delivered(&app.upload("name=a.csv", SAMPLE));
+        mail(data.path(), name);
+        assert_eq!(app.terminate(), Some(0));
+    }
+}

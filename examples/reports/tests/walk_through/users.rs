@@ -1,0 +1,43 @@
+//! Users: the welcome at once, the reminder later.
+
+use std::time::Duration;
+
+use legwork::inspect::History;
+use serde_json::json;
+
+use crate::app::{App, job, mail, mails};
+
+#[test]
+fn a_user_gets_a_welcome_and_later_a_reminder() {
+    let data = tempfile::tempdir().unwrap();
+    let app = App::start(data.path(), &[("REMIND_AFTER_SECS", "2")]);
+    let answer = app.post_json("/users", &json!({ "name": "Ada", "email": "ada@example.org" }));
+    assert_eq!((answer.status, &answer.json()["id"]), (201, &1.into()));
+    assert!(mail(data.path(), "welcome-1.eml").contains("Hello Ada"));
+    assert!(mail(data.path(), "reminder-1.eml").contains("To: ada@example.org"));
+    assert_eq!(app.terminate(), Some(0));
+
+    let jobs = [1, 2].map(|id| job(data.path(), id));
+    let reminder = jobs.iter().find(|job| job.summary.kind.as_str() == "mail.reminder");
+    let reminder = reminder.expect("the reminder is the first or second job");
+    let is_claim = |what: &History| matches!(what, History::Claimed { .. });
+    let claimed = reminder.history.iter().find(|entry| is_claim(&entry.what));
+    let waited = claimed.expect("it was claimed").at.since(reminder.summary.created_at);
+    assert!(waited >= Duration::from_secs(2), "{waited:?}");
+}
+
+#[test]
+fn a_user_who_is_refused_gets_no_mail() {
+    let data = tempfile::tempdir().unwrap();
+    let app = App::start(data.path(), &[]);
+    let post = |name: &str, email: &str| {
+        app.post_json("/users", &json!({ "name": name, "email": email })).status
+    };
+    assert_eq!(post("Ada", "ada@example.org"), 201);
+    assert_eq!(post("Ada again", "ada@example.org"), 409);
+    assert_eq!(post("Eve", "eve@example.org\r\nbcc: all@example.org"), 422);
+    assert_eq!(post(" ", "nobody@example.org"), 422);
+    assert_eq!(post("Bob", "bob@example.org"), 201);
+    mail(data.path(), "welcome-2.eml");
+    assert_eq!(mails(data.path()), ["welcome-1.eml", "welcome-2.eml"]);
+}
