@@ -43,11 +43,10 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
         }
     }
     function.sig.inputs = inputs.into_iter().collect();
-    let names = fields.iter().map(|field| &field.name);
     let patterns = fields.iter().map(JobField::pattern);
     let body = &function.block;
     function.block = syn::parse_quote!({
-        let #ident { #(#names: #patterns),* } = __job;
+        let #ident { #(#patterns),* } = __job;
         #body
     });
     let contract = implement(&ident, &options)?;
