@@ -78,6 +78,7 @@ impl App {
             .nest("/products", products::routes())
             .nest("/orders", orders::routes())
             .route("/events", get(orders::events))
+            .route("/jobs/", get(|| async { Redirect::permanent("/jobs") }))
             .with_state(self.clone())
             .nest("/jobs", self.jobs.dashboard(Access::local_only()))
     }

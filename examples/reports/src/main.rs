@@ -23,6 +23,7 @@ mod reports;
 mod settings;
 mod users;
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -39,6 +40,8 @@ use crate::settings::Settings;
 
 #[legwork::main]
 async fn main() -> Result<HostExit> {
+    let stderr = std::io::stderr;
+    tracing_subscriber::fmt().with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let app = prepare(Settings::from_env()?).await?;
     let settings = Arc::clone(&app.settings);
 

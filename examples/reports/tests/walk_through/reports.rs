@@ -51,7 +51,10 @@ fn a_browser_gets_a_page_that_leads_to_the_report() {
     assert!(page.headers["content-type"].starts_with("text/html"), "{page:?}");
     assert!(page.body.contains("href=\"/reports/1/html\""), "{page:?}");
     assert!(!page.body.contains("<b>bold"), "the name is escaped: {page:?}");
-    assert_eq!(app.get("/jobs/").status, 200, "the dashboard is there");
+    assert_eq!(app.browse("/jobs").status, 200, "the dashboard is there");
+    assert_eq!(app.browse("/jobs/").headers["location"], "/jobs");
+    let job = app.get(&path).json()["job"].as_str().expect("a link to the job").to_owned();
+    assert!(app.browse(&job).body.contains("reports.build"), "the dashboard shows the job");
     assert_eq!(app.get("/reports/2").status, 404);
 }
 
