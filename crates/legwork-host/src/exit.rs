@@ -9,6 +9,8 @@ use std::io::Write;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
+use legwork_core::ErrorKind;
+
 use crate::signal::Signal;
 use crate::status::ServiceState;
 
@@ -241,6 +243,21 @@ impl fmt::Display for HostExit {
 }
 
 impl std::error::Error for HostExit {}
+
+impl From<HostExit> for legwork_core::Error {
+    /// Lets a `main` that returns `legwork::Result` end with `host.run().await.into_result()?`.
+    fn from(exit: HostExit) -> Self {
+        let kind = match exit.reason() {
+            StopReason::Invalid { .. } => ErrorKind::Invalid,
+            StopReason::Requested { .. }
+            | StopReason::Signal(_)
+            | StopReason::ServiceFailed { .. }
+            | StopReason::StartFailed { .. }
+            | StopReason::Completed => ErrorKind::Closed,
+        };
+        Self::with_source(kind, "the host has stopped", exit)
+    }
+}
 
 impl Termination for HostExit {
     fn report(self) -> ExitCode {

@@ -19,6 +19,9 @@ use crate::runtime::Watchdog;
 use crate::signal::Signal;
 use crate::status::{HostPhase, HostStatus};
 
+/// How long after a second signal stage 2 comes for all services.
+pub(crate) const FORCED_STAGE_2: Duration = Duration::from_millis(500);
+
 /// How long everything together may still take after a second signal.
 pub(crate) const FORCED_GRACE: Duration = Duration::from_secs(1);
 
@@ -182,8 +185,10 @@ impl HostHandle {
         crate::health::router(self.clone())
     }
 
-    /// Skips the grace of a stop: every token is cancelled at once, and a second later what still
-    /// runs is aborted.
+    /// Skips the grace of a stop: every service is asked to finish at once, half a second later its
+    /// stage 2 comes, and another half what still runs is aborted.
+    ///
+    /// All are asked together: those that are not reached yet must not be aborted unasked.
     pub(crate) fn force(&self, signal: Signal) {
         let mut life = self.life();
         if life.forced.is_some() {
@@ -194,7 +199,6 @@ impl HostHandle {
         tracing::warn!(%signal, "second signal: the host stops without grace");
         self.stop(StopReason::Signal(signal));
         self.shared.tokens.stop_all.cancel();
-        self.shared.tokens.abort_all.cancel();
         self.shared.tokens.forced.cancel();
     }
 

@@ -236,11 +236,10 @@ impl Drop for Host {
             tracing::error!(
                 "host was dropped while it ran: its services are cancelled, not awaited"
             );
-            let tokens = &self.handle.shared.tokens;
             self.handle.stop(StopReason::requested("the host was dropped"));
-            tokens.stop_all.cancel();
-            tokens.abort_all.cancel();
+            self.handle.shared.tokens.stop_all.cancel();
         }
+        self.handle.shared.watchdog.disarm();
     }
 }
 

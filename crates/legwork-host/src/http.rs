@@ -13,13 +13,16 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures_util::StreamExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use legwork_core::{BoxError, CancellationToken, Error, ErrorKind};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::background::Aborted;
 use crate::context::ServiceContext;
 use crate::erased::{Call, Service, StartHook};
 use crate::health;
@@ -89,8 +92,7 @@ impl Service for HttpService {
             let end_streams =
                 axum::middleware::map_response_with_state(cx.stopping().clone(), end_event_stream);
             let server = Server { router: router.layer(end_streams), connections: JoinSet::new() };
-            server.serve(listener, &cx).await;
-            Ok(())
+            server.serve(listener, &cx).await
         }))
     }
 }
@@ -108,7 +110,7 @@ enum Event {
 }
 
 impl Server {
-    async fn serve(mut self, listener: TcpListener, cx: &ServiceContext) {
+    async fn serve(mut self, listener: TcpListener, cx: &ServiceContext) -> Result<(), BoxError> {
         loop {
             let has_connections = !self.connections.is_empty();
             // `accept` and `join_next` are cancel safe.
@@ -136,7 +138,9 @@ impl Server {
             let n_connections = self.connections.len();
             tracing::warn!(n_connections, "connections were aborted");
             self.connections.shutdown().await;
+            return Err(Aborted.into());
         }
+        Ok(())
     }
 
     fn connect(&mut self, stream: TcpStream, peer: SocketAddr, stopping: &CancellationToken) {
@@ -144,13 +148,16 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let (router, stopping) = (self.router.clone(), stopping.clone());
+        let (router, stopping) = (TowerToHyperService::new(self.router.clone()), stopping.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.call(request)
+        });
         self.connections.spawn(async move {
-            let router = router.layer(axum::Extension(ConnectInfo(peer)));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+                .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {

@@ -155,10 +155,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_forgotten_after_their_time() {
-        let restart = Restart::default().max(1, Duration::from_secs(60)).jitter(0.0);
+        let restart = Restart::default().max(1, Duration::from_mins(1)).jitter(0.0);
         let mut failures = Failures::default();
         assert_eq!(failures.count(&restart, Instant::now()), Some(restart.first));
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(failures.count(&restart, Instant::now()), Some(restart.first));
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(failures.count(&restart, Instant::now()), None);

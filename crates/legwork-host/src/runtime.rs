@@ -4,6 +4,7 @@
 //! hangs. So the host's own loop runs on a runtime of its own, the services' runtime is left behind
 //! after a second, and a watchdog thread ends the process when even that fails.
 
+use std::error::Error;
 use std::io::Write;
 use std::process::{ExitCode, Termination};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,9 @@ const WATCHDOG_SLACK: Duration = Duration::from_secs(2);
 
 /// How long the services' runtime may take to end after the host has.
 const RUNTIME_GRACE: Duration = Duration::from_secs(1);
+
+/// How deep a [`HostExit`] may be wrapped in other errors and still give the exit code.
+const CAUSES_MAX: usize = 64;
 
 /// Whether Legwork owns the process, so that it may start threads that end it.
 static OWNED: AtomicBool = AtomicBool::new(false);
@@ -59,19 +63,23 @@ impl MainOutput for HostExit {
 
 impl<T: MainOutput, E: Into<BoxError>> MainOutput for Result<T, E> {
     fn into_exit_code(self) -> ExitCode {
-        let error = match self {
+        let error: BoxError = match self {
             Ok(value) => return value.into_exit_code(),
             Err(error) => error.into(),
         };
-        match error.downcast::<HostExit>() {
-            Ok(exit) => exit.report(),
-            Err(error) => {
-                // A closed stderr is no reason to fail.
-                let _harmless = writeln!(std::io::stderr().lock(), "error: {}", describe(&*error));
-                ExitCode::from(FAILED)
-            }
+        if let Some(exit) = exit_behind(&*error) {
+            return exit.clone().report();
         }
+        // A closed stderr is no reason to fail.
+        let _harmless = writeln!(std::io::stderr().lock(), "error: {}", describe(&*error));
+        ExitCode::from(FAILED)
     }
+}
+
+/// Finds the [`HostExit`] that `error` is, or was caused by.
+fn exit_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a HostExit> {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source()).take(CAUSES_MAX);
+    causes.find_map(|cause| cause.downcast_ref())
 }
 
 /// Runs the `main` of an application on a multi-thread runtime that cannot hold the exit.

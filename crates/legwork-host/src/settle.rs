@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::budget::Share;
-use crate::handle::{FORCED_GRACE, HostHandle};
+use crate::handle::{FORCED_GRACE, FORCED_STAGE_2, HostHandle};
 use crate::panic::Panicked;
 use crate::record::ServiceRecord;
 
@@ -38,20 +38,17 @@ pub(crate) async fn settle<T>(
     host: &HostHandle,
 ) -> Settled<T> {
     let began = Instant::now();
-    let forced = &host.shared.tokens.forced;
     tokio::select! {
         biased;
         ended = &mut *task => return Settled::Ended(ended),
-        () = tokio::time::sleep_until(began + share.soft) => {}
-        () = forced.cancelled() => {}
+        () = tokio::time::sleep_until(began + share.soft) => record.aborting.cancel(),
+        () = after_force(host, FORCED_STAGE_2) => host.shared.tokens.abort_all.cancel(),
     }
-    record.aborting.cancel();
-    let hard = began + share.hard;
     tokio::select! {
         biased;
         ended = &mut *task => return Settled::Ended(ended),
-        () = tokio::time::sleep_until(hard) => {}
-        () = forced_grace_over(host) => {}
+        () = tokio::time::sleep_until(began + share.hard) => {}
+        () = after_force(host, FORCED_GRACE) => {}
     }
     task.abort();
     match tokio::time::timeout(DROP_GRACE, &mut *task).await {
@@ -62,11 +59,11 @@ pub(crate) async fn settle<T>(
     }
 }
 
-/// Waits until the grace after a second signal is over; for ever while there was none.
-async fn forced_grace_over(host: &HostHandle) {
+/// Waits until `d` after the second signal; for ever while there was none.
+async fn after_force(host: &HostHandle, d: Duration) {
     host.shared.tokens.forced.cancelled().await;
     if let Some((_, at)) = host.forced() {
-        tokio::time::sleep_until(at + FORCED_GRACE).await;
+        tokio::time::sleep_until(at + d).await;
     }
 }
 

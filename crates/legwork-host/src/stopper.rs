@@ -39,6 +39,10 @@ impl Host {
             let n_to_come = started.len() - n - 1;
             self.leave_one(index, StopHook::Stopped, self.share(n_to_come, None)).await;
         }
+        // Queues that never started may hold items too, and must not keep who waits to enqueue.
+        for index in 0..self.entries.len() {
+            self.collect_dropped(index);
+        }
         let exit = self.report(stop);
         self.handle.enter(HostPhase::Stopped);
         self.handle.stopped().cancel();
@@ -138,7 +142,6 @@ impl Host {
             name: Arc::clone(&record.name),
             reason: self.stop_request().reason,
             deadline: Instant::now() + share.soft,
-            // Stage 2 of the loop must not cut short the hooks that follow it.
             aborting: record.aborting.clone(),
         };
         let Some(call) = Arc::clone(&entry.service).leave(hook, cx) else { return };
