@@ -361,6 +361,11 @@ impl Server {
         self.shared.observer.subscribe()
     }
 
+    /// Returns how long [`stop`](Self::stop) takes at most.
+    pub fn shutdown_timeout(&self) -> Duration {
+        self.options.shutdown_timeout
+    }
+
     /// Stops claiming, at once: phase 1 of the end. [`stop`](Self::stop) does the rest.
     pub fn stop_claiming(&self) {
         self.stops.claiming.cancel();

@@ -18,8 +18,8 @@ pub trait Connect: Sized {
     /// | --- | --- |
     /// | `sqlite://app.db` | an SQLite file, relative to the working directory; created if absent |
     /// | `sqlite:///srv/app.db` | an SQLite file, absolute; `?`, `%` in its path are `%3F`, `%25` |
-    /// | `sqlite://app.db?synchronous=normal` | commits that survive the process but, for the last moments before it, not a power failure |
-    /// | `memory://` | a storage of its own that ends with the process, with the feature `testing` |
+    /// | `sqlite://app.db?synchronous=normal` | a power failure may take the latest commits |
+    /// | `memory://` | a storage of its own, gone with the process; feature `testing` |
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a URL that is not understood, saying what is;

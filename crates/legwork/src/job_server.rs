@@ -24,9 +24,9 @@ pub trait HostJobs<S> {
     ///
     /// Register it after the services that its handlers need, and before those that need it: it
     /// starts in registration order and stops in reverse. It claims no more jobs from the moment
-    /// the host is asked to stop. Handlers then have its share of the shutdown timeout to end; what
-    /// has not ended goes back to its queue without spending an attempt, and a log line says how
-    /// many.
+    /// the host is asked to stop. Handlers then have its share of the host's shutdown timeout, and
+    /// at most the server's own, to end; what has not ended goes back to its queue without spending
+    /// an attempt, and a log line says how many.
     ///
     /// # Examples
     /// ```
@@ -92,7 +92,8 @@ impl<S: Clone + Send + Sync + 'static> BackgroundService for JobServer<S> {
     async fn stop(&self, cx: &StopContext) -> Result<(), BoxError> {
         let Some(server) = self.server.get() else { return Ok(()) };
         let remaining = cx.remaining();
-        let budget = std::cmp::max(remaining.saturating_sub(RESERVE), remaining / 2);
+        let share = std::cmp::max(remaining.saturating_sub(RESERVE), remaining / 2);
+        let budget = std::cmp::min(share, server.shutdown_timeout());
         let report = server.stop_within(budget).await;
         let (service, released) = (cx.name(), report.released);
         if report.clean {
