@@ -189,5 +189,7 @@ window.addEventListener("pagehide", disconnect);
 window.addEventListener("pageshow", connect);
 
 prepare(document);
+const tab = document.querySelector("#tabs [aria-current]");
+if (tab) tab.scrollIntoView({ block: "nearest", inline: "center" });
 setInterval(() => tick(document), 1000);
 connect();

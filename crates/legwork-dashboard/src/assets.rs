@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::failure::Failure;
+use crate::pages::Pairs;
 
 /// The names of the assets below `assets/`.
 pub(crate) struct Names {
@@ -32,7 +33,8 @@ pub(crate) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
 });
 
 /// Answers `GET assets/{name}`.
-pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+pub(crate) async fn serve(Path(captures): Path<Pairs>) -> Response {
+    let name = captures.capture("name");
     let (kind, body) = if name == NAMES.css {
         ("text/css; charset=utf-8", CSS)
     } else if name == NAMES.js {

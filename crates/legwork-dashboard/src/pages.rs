@@ -27,7 +27,8 @@ use crate::notice::Notice;
 use crate::router::Shared;
 use crate::visit::Visit;
 
-/// The fields of a query or a form, in order; a name may come several times.
+/// The fields of a query or a form, or the captures of a path, in order; a name may come several
+/// times.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pairs(Vec<(String, String)>);
 
@@ -42,6 +43,13 @@ impl Pairs {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the last value of `name` as it is: of the captures of a path ours come last, after
+    /// those of the prefix.
+    pub(crate) fn capture(&self, name: &str) -> &str {
+        let found = self.0.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
     /// Returns all values of `name`.
@@ -66,6 +74,11 @@ impl Sight {
         let now = store.now().await?;
         let base = visit.look.base.clone();
         Ok(Self { store, now, counts, base, may_act: visit.may_act() })
+    }
+
+    /// Returns the address of the overview.
+    pub(crate) fn home(&self) -> &str {
+        if self.base.is_empty() { "/" } else { &self.base }
     }
 
     pub(crate) fn nav(&self, section: Section) -> Nav {

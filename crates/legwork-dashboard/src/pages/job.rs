@@ -90,9 +90,10 @@ struct Relation {
 /// Answers `GET {id}`.
 pub(crate) async fn page(
     visit: Visit,
-    Path(id): Path<String>,
+    Path(captures): Path<Pairs>,
     Query(pairs): Query<Pairs>,
 ) -> Result<Response, Failure> {
+    let id = captures.capture("id");
     let id: JobId = id.parse().map_err(|_| Failure::not_found("There is no such page."))?;
     let sight = Sight::of(&visit).await?;
     let job = read(&sight, id).await?;
@@ -129,12 +130,9 @@ pub(crate) async fn find(visit: Visit, Query(pairs): Query<Pairs>) -> Result<Res
 }
 
 /// Answers `POST {id}/{action}`.
-pub(crate) async fn act(
-    visit: Visit,
-    Path((id, action)): Path<(String, String)>,
-) -> Result<Response, Failure> {
-    let action = Action::parse(&action)?;
-    let id: JobId = id.parse()?;
+pub(crate) async fn act(visit: Visit, Path(captures): Path<Pairs>) -> Result<Response, Failure> {
+    let action = Action::parse(captures.capture("action"))?;
+    let id: JobId = captures.capture("id").parse()?;
     let notice = action.apply(&visit, id).await?;
     let is_gone = notice.done == Done::Deleted && notice.n_done > 0;
     let path = if is_gone { String::new() } else { format!("/{id}") };

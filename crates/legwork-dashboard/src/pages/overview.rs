@@ -152,7 +152,7 @@ async fn parts(sight: &Sight, span: Span) -> Result<Parts, Failure> {
     Ok(Parts {
         notes: Notes::new(sight, &queues, &servers),
         tiles: tiles(sight),
-        chart: Chart::new(&points, span, &sight.base),
+        chart: Chart::new(&points, span, sight.home()),
         failing: failing(sight, &failures, &names),
         waiting: waiting(sight, queues),
         running: Running {

@@ -63,10 +63,10 @@ pub(crate) async fn fragments(sight: &Sight) -> Result<Vec<Fragment>, Failure> {
 /// Answers `POST queues/{name}/pause`.
 pub(crate) async fn pause(
     visit: Visit,
-    Path(name): Path<String>,
+    Path(captures): Path<Pairs>,
     Form(pairs): Form<Pairs>,
 ) -> Result<Response, Failure> {
-    let queue = QueueName::new(name)?;
+    let queue = QueueName::new(captures.capture("name"))?;
     let actor = match pairs.get("reason") {
         Some(reason) => visit.actor()?.because(reason),
         None => visit.actor()?,
@@ -76,8 +76,9 @@ pub(crate) async fn pause(
 }
 
 /// Answers `POST queues/{name}/resume`.
-pub(crate) async fn resume(visit: Visit, Path(name): Path<String>) -> Result<Response, Failure> {
-    let was_paused = visit.store().resume(QueueName::new(name)?, visit.actor()?).await?;
+pub(crate) async fn resume(visit: Visit, Path(captures): Path<Pairs>) -> Result<Response, Failure> {
+    let was_paused =
+        visit.store().resume(QueueName::new(captures.capture("name"))?, visit.actor()?).await?;
     let notice =
         if was_paused { Notice::one(Done::Resumed) } else { Notice::refused(Done::Resumed) };
     Ok(back(&visit, "/queues", "", notice))

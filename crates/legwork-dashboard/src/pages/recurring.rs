@@ -65,8 +65,11 @@ pub(crate) async fn fragments(sight: &Sight) -> Result<Vec<Fragment>, Failure> {
 }
 
 /// Answers `POST recurring/{id}/trigger`.
-pub(crate) async fn trigger(visit: Visit, Path(id): Path<String>) -> Result<Response, Failure> {
-    let id = RecurringId::new(id)?;
+pub(crate) async fn trigger(
+    visit: Visit,
+    Path(captures): Path<Pairs>,
+) -> Result<Response, Failure> {
+    let id = RecurringId::new(captures.capture("id"))?;
     match visit.store().trigger_recurring(id, visit.actor()?).await? {
         Triggered::Enqueued(_) => Ok(back(&visit, "/recurring", "", Notice::one(Done::Triggered))),
         Triggered::NotFound => Err(gone()),
@@ -74,9 +77,9 @@ pub(crate) async fn trigger(visit: Visit, Path(id): Path<String>) -> Result<Resp
 }
 
 /// Answers `POST recurring/{id}/remove`.
-pub(crate) async fn remove(visit: Visit, Path(id): Path<String>) -> Result<Response, Failure> {
+pub(crate) async fn remove(visit: Visit, Path(captures): Path<Pairs>) -> Result<Response, Failure> {
     visit.actor()?;
-    if visit.store().remove_recurring(RecurringId::new(id)?).await? {
+    if visit.store().remove_recurring(RecurringId::new(captures.capture("id"))?).await? {
         Ok(back(&visit, "/recurring", "", Notice::one(Done::Removed)))
     } else {
         Err(gone())

@@ -2,11 +2,13 @@
 //!
 //! The job's page shows it. Each entry tells how long after the one before it happened.
 
+use std::time::Duration;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 use legwork_core::inspect::{History, HistoryEntry};
 use legwork_core::storage::{Actor, FailReason, RunError};
-use legwork_core::{Incarnation, Run, Timestamp};
+use legwork_core::{Incarnation, JobState, Run, Timestamp};
 
 use crate::pages::Sight;
 use crate::pages::jobs::Servers;
@@ -58,7 +60,7 @@ impl Timeline {
                 class: told.class,
                 title: told.title,
                 at: When::new(entry.at, sight.now),
-                after: before.map(|before| show::span(entry.at.since(before))),
+                after: before.and_then(|before| after(entry.at, before)),
                 run: entry.run,
                 detail: told.detail,
                 server: told.server.map(name),
@@ -73,12 +75,19 @@ impl Timeline {
     }
 }
 
+/// Tells how long after the entry before it an entry came, unless it was at once.
+fn after(at: Timestamp, before: Timestamp) -> Option<String> {
+    let span = at.since(before);
+    (span >= Duration::from_millis(1)).then(|| show::span(span))
+}
+
 fn tell(what: &History, now: Timestamp) -> Told {
     let told = |class, title| Told { class, title, ..Told::default() };
     let due = |at: Timestamp| format!("Due {} UTC", &absolute(at, now));
     match what {
         History::Enqueued { state } => {
-            Told { detail: Some(format!("As {state}")), ..told(state.as_str(), "Enqueued") }
+            let detail = (*state != JobState::Enqueued).then(|| format!("As {state}"));
+            Told { detail, ..told(state.as_str(), "Enqueued") }
         }
         History::Claimed { server } => {
             Told { server: Some(*server), ..told("processing", "Claimed") }

@@ -63,10 +63,10 @@ impl Action {
 /// Answers `POST bulk/{action}`.
 pub(crate) async fn bulk(
     visit: Visit,
-    Path(action): Path<String>,
+    Path(captures): Path<Pairs>,
     Form(pairs): Form<Pairs>,
 ) -> Result<Response, Failure> {
-    let action = Action::parse(&action)?;
+    let action = Action::parse(captures.capture("action"))?;
     let tab = pairs.get("tab").and_then(Tab::parse);
     let tab = tab.ok_or_else(|| Failure::bad_request("There is no such list."))?;
     let listing = Listing::parse(tab, &pairs)?;

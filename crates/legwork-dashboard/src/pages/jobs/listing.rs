@@ -168,9 +168,9 @@ impl Listing {
             },
         };
         let after = pairs.get("after").map(str::to_owned);
-        let fits = |text: &String| {
-            text.len() <= AFTER_MAX_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
-        };
+        // What is safe in a URL without being escaped, so that links can carry it as it is.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:,=".contains(c);
+        let fits = |text: &String| text.len() <= AFTER_MAX_BYTES && text.chars().all(is_plain);
         if after.as_ref().is_some_and(|after| !fits(after)) {
             return Err(refused("That is no place in this list.".to_owned()));
         }

@@ -4,11 +4,12 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use legwork_core::Timestamp;
 use legwork_core::inspect::{QueueView, ServerView};
 
 use crate::pages::Sight;
 use crate::pages::servers::Condition;
-use crate::show;
+use crate::show::{self, When};
 
 /// What needs attention; empty when nothing does.
 #[derive(Template)]
@@ -24,43 +25,43 @@ struct Note {
     /// `bad` or `warn`.
     class: &'static str,
     text: String,
+    since: Option<When>,
     href: String,
 }
 
 impl Notes {
     pub(super) fn new(sight: &Sight, queues: &[QueueView], servers: &[ServerView]) -> Self {
         let mut notes = Vec::new();
-        let mut note = |class, text: String, path: &str| {
+        let mut note = |class, text: String, since: Option<Timestamp>, path: &str| {
             let href = format!("{}/{path}", sight.base);
-            notes.push(Note { class, text, href });
+            let since = since.map(|at| When::new(at, sight.now));
+            notes.push(Note { class, text, since, href });
         };
         let of = |condition| {
             servers.iter().filter(move |server| Condition::of(server, sight.now) == condition)
         };
         if of(Condition::Live).next().is_none() {
             let text = "No server is live: jobs are accepted, but none will run.";
-            note("bad", text.to_owned(), "servers");
+            note("bad", text.to_owned(), None, "servers");
         }
         for server in of(Condition::Silent) {
             let name = show::visible(&server.info.name);
-            let age = show::span(sight.now.since(server.beat_at));
             let jobs = jobs(server.processing);
-            let text = format!("Server {name} has been silent for {age}. It holds {jobs}.");
-            note("bad", text, "servers");
+            let text = format!("Server {name} is silent and holds {jobs}. Its last beat came");
+            note("bad", text, Some(server.beat_at), "servers");
         }
         for queue in queues {
             let (name, n) = (&queue.name, show::count(queue.enqueued));
             let is_worked = of(Condition::Live).any(|server| server.info.queues.contains(name));
             if let Some((actor, since)) = &queue.paused {
                 let who = show::visible(&actor.name);
-                let age = show::span(sight.now.since(*since));
                 let why = actor.reason.as_deref().map(show::visible);
                 let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-                let text = format!("Queue {name} was paused by {who} {age} ago{why}");
-                note("warn", text, "queues");
+                let text = format!("Queue {name} is paused by {who}{why}");
+                note("warn", text, Some(*since), "queues");
             } else if queue.enqueued.n > 0 && !is_worked && of(Condition::Live).next().is_some() {
-                let text = format!("Queue {name} holds {n} jobs, but no live server works it.");
-                note("warn", text, "queues");
+                let text = format!("Queue {name} has {n} enqueued, but no live server works it.");
+                note("warn", text, None, "queues");
             }
         }
         Self { notes }
