@@ -1,5 +1,5 @@
 -- breaking: no
--- The application's own tables. They live in the file of the jobs, so that one transaction covers both.
+-- The application's own tables, in the file of the jobs, so that one transaction covers both.
 -- Instants are text in UTC, such as 2026-03-01T03:00:00.000Z: readable, and they sort as text.
 
 CREATE TABLE reports (

@@ -113,7 +113,7 @@ fn event_bus(amqp_url: Option<&str>) -> Result<Arc<dyn EventBus>> {
     match amqp_url {
         None => Ok(Arc::new(InMemoryBus::default())),
         #[cfg(feature = "rabbitmq")]
-        Some(url) => Ok(Arc::new(event_bus::rabbitmq::RabbitMq::new(url))),
+        Some(url) => Ok(Arc::new(event_bus::rabbitmq::RabbitMq::new(url)?)),
         #[cfg(not(feature = "rabbitmq"))]
         Some(_) => anyhow::bail!("AMQP_URL needs this program built with `--features rabbitmq`"),
     }

@@ -1,7 +1,7 @@
 //! Orders: for some time they may be changed; then an integration event tells other systems.
 //!
-//! Shows a **background service** that polls a table and publishes through an [`EventBus`]. It is an
-//! outbox: an order is marked only after the broker has confirmed its event. A crash in between
+//! Shows a **background service** that polls a table and publishes through an [`EventBus`]. It is
+//! an outbox: an order is marked only after the broker has confirmed its event. A crash in between
 //! publishes the event again, with the same id: at least once.
 
 use std::sync::Arc;
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::event_bus::InMemoryBus;
 
-    /// A bus whose broker is down for the first publication: the event arrives, the confirm does not.
+    /// A bus on which the first event arrives, but not its confirm.
     #[derive(Debug, Default)]
     struct LosesTheFirstConfirm {
         inner: InMemoryBus,

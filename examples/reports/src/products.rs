@@ -1,4 +1,4 @@
-//! Products: a notification on the **in-memory task queue**, and a cache that a **timer** refreshes.
+//! Products: a notification on the **in-memory task queue**, a cache that a **timer** refreshes.
 //!
 //! The notification is light and may be lost when the process dies; what must not be lost is a job.
 

@@ -6,9 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use legwork::BoxFuture;
 use tokio::sync::Mutex;
@@ -27,7 +28,7 @@ const PERSISTENT: u8 = 2;
 
 /// A connection to RabbitMQ that heals itself.
 pub(crate) struct RabbitMq {
-    url: String,
+    url: AMQPUri,
     link: Mutex<Option<Link>>,
 }
 
@@ -39,8 +40,9 @@ struct Link {
 
 impl RabbitMq {
     /// Makes a bus that will connect to `url`, such as `amqp://user:password@host:5672/%2f`.
-    pub(crate) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), link: Mutex::new(None) }
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let url = url.parse().map_err(|reason: String| anyhow!("AMQP_URL: {reason}"))?;
+        Ok(Self { url, link: Mutex::new(None) })
     }
 
     async fn publish_confirmed(&self, event: &Event) -> Result<()> {
@@ -49,7 +51,9 @@ impl RabbitMq {
         // Taken out, so that a link which failed, or was dropped half-way, is never used again.
         let link = match guard.take() {
             Some(link) if link.channel.status().connected() => link,
-            _ => timeout(PATIENCE, connect(&self.url)).await.context("RabbitMQ is silent")??,
+            _ => timeout(PATIENCE, connect(self.url.clone()))
+                .await
+                .context("RabbitMQ is silent")??,
         };
         timeout(PATIENCE, send(&link.channel, event, &body))
             .await
@@ -59,10 +63,10 @@ impl RabbitMq {
     }
 }
 
-async fn connect(url: &str) -> Result<Link> {
+async fn connect(url: AMQPUri) -> Result<Link> {
     let properties = ConnectionProperties::default().with_connection_name("reports".into());
     let connection =
-        Connection::connect(url, properties).await.context("cannot connect to RabbitMQ")?;
+        Connection::connect_uri(url, properties).await.context("cannot connect to RabbitMQ")?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };

@@ -1,6 +1,6 @@
 //! Writes the report as one HTML page that needs nothing else: no script, no other file.
 //!
-//! `build` calls it. Every text comes from an upload, so that every text is escaped, by the template.
+//! `build` calls it. Every text comes from an upload, and every text is escaped by the template.
 
 use anyhow::{Context, Result};
 use askama::Template;

@@ -1,7 +1,7 @@
 //! What is remembered of a table while its rows pass by: a few numbers per column, and samples.
 //!
-//! `scan` feeds it row by row; `page` and `chart` read it. Its size depends on the number of columns
-//! only, never on the number of rows.
+//! `scan` feeds it row by row; `page` and `chart` read it. Its size depends on the number of
+//! columns only, never on the number of rows.
 
 /// How many points a column keeps for the chart. When they are used up, neighbours are merged, so
 /// that there are always between half of it and all of it.

@@ -11,7 +11,8 @@ mod http;
 mod orders;
 #[cfg(test)]
 mod products;
-#[cfg(all(test, feature = "rabbitmq"))]
+#[cfg(test)]
+#[cfg(feature = "rabbitmq")]
 mod rabbitmq;
 #[cfg(test)]
 mod reports;
