@@ -3,6 +3,7 @@
 //! It is a trait because only this crate knows all storages. What a URL may say is in `location`.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use legwork_core::{Result, Store};
@@ -43,15 +44,9 @@ pub trait Connect: Sized {
 
 impl Connect for Jobs {
     async fn connect(url: &str) -> Result<Self> {
-        let store: Arc<dyn Store> = match Location::parse(url)? {
-            #[cfg(feature = "sqlite")]
+        let store = match Location::parse(url)? {
             Location::Sqlite { path, normal } => open_sqlite(path, normal).await?,
-            #[cfg(not(feature = "sqlite"))]
-            Location::Sqlite { .. } => return Err(missing("sqlite")),
-            #[cfg(feature = "testing")]
-            Location::Memory => Arc::new(legwork_testing::MemoryStorage::new()),
-            #[cfg(not(feature = "testing"))]
-            Location::Memory => return Err(missing("testing")),
+            Location::Memory => open_memory()?,
         };
         store.migrate().await?;
         tracing::info!(storage = store.location(), "storage is open");
@@ -60,11 +55,27 @@ impl Connect for Jobs {
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(path: std::path::PathBuf, normal: bool) -> Result<Arc<dyn Store>> {
+async fn open_sqlite(path: PathBuf, normal: bool) -> Result<Arc<dyn Store>> {
     use legwork_sqlite::{SqliteStorage, Synchronous};
     let synchronous = if normal { Synchronous::Normal } else { Synchronous::Full };
     let storage = SqliteStorage::options(path).synchronous(synchronous).open().await?;
     Ok(Arc::new(storage))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_sqlite(_: PathBuf, _: bool) -> std::future::Ready<Result<Arc<dyn Store>>> {
+    std::future::ready(Err(missing("sqlite")))
+}
+
+#[cfg(feature = "testing")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn open_memory() -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(legwork_testing::MemoryStorage::new()))
+}
+
+#[cfg(not(feature = "testing"))]
+fn open_memory() -> Result<Arc<dyn Store>> {
+    Err(missing("testing"))
 }
 
 #[cfg(not(all(feature = "sqlite", feature = "testing")))]
