@@ -1,6 +1,7 @@
 //! A handler as a background service: one scope per start of the loop, closed with its outcome.
 //!
-//! [`crate::HostBuilder::background`] makes it; [`crate::timer`] runs its ticks with [`run_once`] too.
+//! [`crate::HostBuilder::background`] makes it; [`crate::timer`] runs its ticks with
+//! [`run_once`] too.
 
 use std::fmt;
 use std::marker::PhantomData;

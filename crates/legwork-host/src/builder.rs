@@ -163,8 +163,8 @@ impl<S: Clone + Send + Sync + 'static> HostBuilder<S> {
     ///
     /// Wherever it is registered, it starts after all other services and stops before them. At stop
     /// it accepts no connections any more, and requests in flight may finish within its budget;
-    /// event streams (`text/event-stream`) are ended at once. `/livez`, `/readyz` and `/healthz` are
-    /// served too, before the routes of `router`, unless
+    /// event streams (`text/event-stream`) are ended at once. `/livez`, `/readyz` and `/healthz`
+    /// are served too, before the routes of `router`, unless
     /// [`without_health_routes`](Self::without_health_routes) is called. Requests carry
     /// `ConnectInfo<SocketAddr>`.
     #[cfg(feature = "http")]
@@ -188,24 +188,27 @@ impl<S: Clone + Send + Sync + 'static> HostBuilder<S> {
         self.configure("policy", |options| options.policy = policy)
     }
 
-    /// Keeps the host from having started, and `/readyz` at 503, until the service just registered
-    /// is ready.
+    /// Makes the host wait with the end of its start until the service just registered is ready.
     ///
-    /// A background service is ready when it calls [`ServiceContext::ready`], a timer after its
-    /// first run that succeeds. A background service that fails before it is ready fails the start.
+    /// Meanwhile `/readyz` answers 503. A background service is ready when it calls
+    /// [`ServiceContext::ready`], a timer after its first run that succeeds. A background service
+    /// that fails before it is ready fails the start.
     pub fn gates_readiness(self) -> Self {
         self.configure("gates_readiness", |options| options.gated = true)
     }
 
-    /// Bounds the start of the service just registered; when it is exceeded, the start has failed.
-    /// Unbounded by default.
+    /// Bounds the start of the service just registered. Unbounded by default.
+    ///
+    /// When it is exceeded, the start has failed.
     pub fn start_timeout(mut self, d: Duration) -> Self {
         self.check_duration("start_timeout", d);
         self.configure("start_timeout", |options| options.start_timeout = Some(d))
     }
 
-    /// Bounds the stop of the service just registered. By default it may take all the time that the
-    /// services stopping after it do not need: the rest of the shutdown timeout less 0.5 s for each.
+    /// Bounds the stop of the service just registered.
+    ///
+    /// By default it may take all the time that the services stopping after it do not need: the
+    /// rest of the shutdown timeout less 0.5 s for each of them.
     pub fn stop_budget(mut self, d: Duration) -> Self {
         self.check_duration("stop_budget", d);
         self.configure("stop_budget", |options| options.stop_budget = Some(d))
@@ -220,8 +223,10 @@ impl<S: Clone + Send + Sync + 'static> HostBuilder<S> {
         self
     }
 
-    /// Sets how long the host goes on serving after it was asked to stop, not ready any more, so
-    /// that load balancers notice. Default 0; it comes before the shutdown timeout.
+    /// Sets how long the host goes on serving after it was asked to stop. Default 0.
+    ///
+    /// It is not ready any more, so that load balancers notice. The shutdown timeout begins after
+    /// it; a Kubernetes grace period has to cover both, and two seconds.
     pub fn drain_delay(mut self, d: Duration) -> Self {
         self.settings.drain_delay = d;
         self
@@ -321,12 +326,19 @@ impl<S: Clone + Send + Sync + 'static> HostBuilder<S> {
 
     fn check_names(&mut self) {
         let mut seen = HashSet::new();
-        for Registered { name, options, .. } in &self.registered {
+        let mut queues: Vec<&TaskQueue> = Vec::new();
+        for Registered { name, options, queue, .. } in &self.registered {
             if let Err(error) = legwork_core::name::check("service name", name) {
                 self.problems.push(error.to_string());
             }
             if !seen.insert(name.to_ascii_lowercase()) {
                 self.problems.push(format!("two services are named {name:?}"));
+            }
+            if let Some(queue) = queue {
+                if queues.iter().any(|other| other.is_same(queue)) {
+                    self.problems.push(format!("{name:?} works a task queue for the second time"));
+                }
+                queues.push(queue);
             }
             if let Policy::Restart(restart) = &options.policy {
                 self.problems.extend(restart.problems().map(|rule| format!("{name:?}: {rule}")));

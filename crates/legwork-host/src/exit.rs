@@ -265,3 +265,67 @@ impl Termination for HostExit {
         ExitCode::from(self.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(reason: StopReason, forced_by: Option<Signal>, services: Vec<ServiceExit>) -> HostExit {
+        let (dropped, took) = (Vec::new(), Duration::ZERO);
+        HostExit::of(Facts { reason, forced_by, services, dropped, took })
+    }
+
+    fn service(state: ServiceState, failed_to_stop: bool) -> ServiceExit {
+        let (name, took) = ("a".to_owned(), Duration::ZERO);
+        ServiceExit { name, state, error: None, failed_to_stop, took }
+    }
+
+    #[test]
+    fn the_code_names_the_worst_that_happened() {
+        let requested = |exit_code| StopReason::Requested { why: "done".into(), exit_code };
+        let failed = StopReason::ServiceFailed { service: "a".into(), error: "no".into() };
+        let invalid = StopReason::Invalid { error: "no".into() };
+        let (well, sore, late) = (
+            service(ServiceState::Stopped, false),
+            service(ServiceState::Failed, true),
+            service(ServiceState::TimedOut, false),
+        );
+        let check = |code, exit: HostExit| assert_eq!(exit.code(), code, "{exit}");
+        check(0, exit(requested(None), None, vec![well.clone()]));
+        check(0, exit(StopReason::Signal(Signal::Terminate), None, vec![well.clone()]));
+        check(0, exit(StopReason::Completed, None, vec![well.clone()]));
+        check(7, exit(requested(Some(7)), None, vec![well]));
+        check(1, exit(requested(Some(7)), None, vec![sore.clone()]));
+        check(124, exit(requested(Some(7)), None, vec![sore.clone(), late.clone()]));
+        check(1, exit(failed, None, vec![late.clone()]));
+        check(78, exit(invalid, None, vec![]));
+        for (signal, code) in
+            [(Signal::Interrupt, 130), (Signal::Quit, 131), (Signal::Terminate, 143)]
+        {
+            check(code, exit(requested(None), Some(signal), vec![late.clone(), sore.clone()]));
+        }
+    }
+
+    #[test]
+    fn the_report_is_one_block_that_people_can_read() {
+        let mut late = service(ServiceState::TimedOut, false);
+        late.error = Some("did not stop in time: it was aborted".into());
+        late.took = Duration::from_millis(1_500);
+        let item = DroppedItem { queue: "mail".into(), name: "notify".into(), started: false };
+        let mut exit = exit(StopReason::Signal(Signal::Interrupt), None, vec![late]);
+        exit.inner.dropped.push(item);
+        let report = "host exit 124: SIGINT\n  \
+            a                    timed out      1.500 s  did not stop in time: it was aborted\n  \
+            dropped: notify of task queue mail never ran";
+        assert_eq!(exit.to_string(), report);
+    }
+
+    #[test]
+    fn an_exit_survives_being_wrapped_in_an_error() {
+        let exit = exit(StopReason::Invalid { error: "no".into() }, None, vec![]);
+        let error = legwork_core::Error::from(exit);
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let source = std::error::Error::source(&error).and_then(|error| error.downcast_ref());
+        assert_eq!(source.map(HostExit::code), Some(78));
+    }
+}

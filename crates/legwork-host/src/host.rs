@@ -207,7 +207,12 @@ impl Host {
             exit = life => exit,
             never = obey(signals, &handle) => match never {},
         };
-        tracing::info!(code = exit.code(), reason = %exit.reason(), took = ?exit.took(), "host stopped");
+        let (code, reason, took) = (exit.code(), exit.reason(), exit.took());
+        if code == 0 {
+            tracing::info!(%reason, ?took, "host stopped");
+        } else {
+            tracing::error!(code, %reason, ?took, "host stopped");
+        }
         exit
     }
 }

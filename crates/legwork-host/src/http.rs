@@ -1,7 +1,7 @@
 //! The HTTP service: serves a router, and stops without waiting for streams that never end.
 //!
-//! [`crate::HostBuilder::http`] registers it; the host starts it last and stops it first. The health
-//! routes are in [`crate::health`].
+//! [`crate::HostBuilder::http`] registers it; the host starts it last and stops it first. The
+//! health routes are in [`crate::health`].
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,7 +105,7 @@ struct Server {
 
 enum Event {
     Accepted(std::io::Result<(TcpStream, SocketAddr)>),
-    ConnectionEnded,
+    Ended,
     Stopping,
 }
 
@@ -117,7 +117,7 @@ impl Server {
             let event = tokio::select! {
                 biased;
                 () = cx.stopping().cancelled() => Event::Stopping,
-                Some(_) = self.connections.join_next(), if has_connections => Event::ConnectionEnded,
+                Some(_) = self.connections.join_next(), if has_connections => Event::Ended,
                 accepted = listener.accept() => Event::Accepted(accepted),
             };
             match event {
@@ -126,7 +126,7 @@ impl Server {
                     tracing::warn!(%error, "cannot accept a connection");
                     cx.sleep(ACCEPT_PAUSE).await;
                 }
-                Event::ConnectionEnded => {}
+                Event::Ended => {}
                 Event::Stopping => break,
             }
         }

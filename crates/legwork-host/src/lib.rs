@@ -1,8 +1,9 @@
 //! The generic host of Legwork: services that start and stop with the application.
 //!
-//! Background loops, timers, an in-memory task queue and an HTTP service live in one [`Host`], which
-//! starts them in order, restarts what fails, reports what it sees, and always stops. It is useful
-//! without durable jobs and knows nothing of them; applications usually use the `legwork` crate.
+//! Background loops, timers, an in-memory task queue and an HTTP service live in one [`Host`],
+//! which starts them in order, restarts what fails, reports what it sees, and always stops. It is
+//! useful without durable jobs and knows nothing of them; applications usually use the `legwork`
+//! crate.
 //!
 //! # Layout
 //! In reading order:

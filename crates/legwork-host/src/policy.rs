@@ -1,6 +1,7 @@
 //! What happens when a background service fails: restart with back-off, stop the host, ignore.
 //!
-//! [`crate::HostBuilder::policy`] sets it, [`crate::supervisor`] follows it. The arithmetic is pure.
+//! [`crate::HostBuilder::policy`] sets it, [`crate::supervisor`] follows it. The
+//! arithmetic is pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -242,6 +242,10 @@ impl TaskQueue {
         .filter_map(|(broken, rule)| broken.then_some(rule))
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Closes the queue and takes the names of what has not ended, and whether it had started.
     pub(crate) fn take_dropped(&self) -> Vec<(String, bool)> {
         drop(self.inner.receiver.lock().unwrap_or_else(PoisonError::into_inner).take());

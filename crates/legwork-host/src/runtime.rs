@@ -1,4 +1,4 @@
-//! Owning the process: a runtime for the services, a thread for the host, an exit that always comes.
+//! Owning the process: a runtime for the services, a thread for the host, and a sure exit.
 //!
 //! A task that blocks its thread can neither be aborted nor waited for, and dropping its runtime
 //! hangs. So the host's own loop runs on a runtime of its own, the services' runtime is left behind
@@ -84,9 +84,9 @@ fn exit_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a HostExit> {
 
 /// Runs the `main` of an application on a multi-thread runtime that cannot hold the exit.
 ///
-/// `#[legwork::main]` calls it. A [`Host`] that runs inside always ends within its shutdown timeout,
-/// also when tasks block their threads: it is driven by a thread of its own, and a second after
-/// `work` has ended, what still blocks is left behind.
+/// `#[legwork::main]` calls it. A [`Host`] that runs inside always ends within its shutdown
+/// timeout, also when tasks block their threads: it is driven by a thread of its own. What
+/// still blocks a second after `work` has ended is left behind.
 ///
 /// # Examples
 /// ```

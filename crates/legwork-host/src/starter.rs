@@ -1,7 +1,7 @@
 //! Starts the services of a host in registration order, and waits until they are ready.
 //!
-//! [`Host::start`] calls it. Whatever ends the start early (an error, a service that fails before it
-//! is ready, a request to stop) becomes the host's stop reason; the stopper rolls back.
+//! [`Host::start`] calls it. Whatever ends the start early (an error, a service that fails
+//! before it is ready, a request to stop) becomes the host's stop reason; the stopper rolls back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Host {
                 }
             }
         }
-        // A stop was asked for: the hook may end early, and is not waited for longer than a service.
+        // A stop was asked for: the hook may end early, and gets no more time than a stop would.
         record.stopping.cancel();
         let share = self.share(self.n_started() + 1, options.stop_budget);
         match settle(&mut task, share, record, &self.handle).await {
@@ -136,7 +136,7 @@ impl Host {
         self.entries[index].run = Some(run);
     }
 
-    /// Waits until every service that gates the readiness is ready; tells whether the start goes on.
+    /// Waits until every service with a gate is ready; tells whether the start goes on.
     async fn all_ready(&self) -> bool {
         let services = &self.handle.shared.services;
         let gates = || services.iter().filter(|service| service.gated);

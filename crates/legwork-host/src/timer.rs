@@ -1,7 +1,7 @@
 //! A handler that runs by the clock and never overlaps itself.
 //!
-//! [`crate::HostBuilder::timer`] makes it; when it fires is in [`crate::schedule`]. A run that fails,
-//! panics or times out is logged, counted and remembered; it never ends the timer.
+//! [`crate::HostBuilder::timer`] makes it; when it fires is in [`crate::schedule`]. A run that
+//! fails, panics or times out is logged, counted and remembered; it never ends the timer.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -133,7 +133,7 @@ where
         self.record.ended(RunRecord { name: cx.name().to_owned(), started_at, took, error });
         match result {
             Ok(()) => {
-                // A gate opens with the first success; a timer that said `not_ready` itself decides.
+                // A gate opens with the first success; later the handler itself decides.
                 if cx.record().gated && cx.record().never_was_ready() {
                     cx.ready();
                 }

@@ -50,6 +50,17 @@ impl HostedService for Saying {
     }
 }
 
+/// Starts only when it is asked to stop.
+struct SlowStart;
+
+impl HostedService for SlowStart {
+    async fn start(&self, cx: &ServiceContext) -> Result<(), BoxError> {
+        say("starting slowly");
+        cx.stopping().cancelled().await;
+        Ok(())
+    }
+}
+
 async fn polite(cx: ServiceContext) {
     say(&format!("run {}", cx.name()));
     cx.stopping().cancelled().await;
@@ -122,6 +133,7 @@ fn host_of(scenario: &str) -> HostBuilder<()> {
             host.background("elsewhere", blocking_elsewhere).shutdown_timeout(SHORT)
         }
         "failing" => host.service("a", Saying).background("b", failing).policy(Policy::StopHost),
+        "starting" => host.service("a", Saying).service("slow", SlowStart),
         "misconfigured" => host.shutdown_timeout(Duration::ZERO),
         other => panic!("there is no scenario {other}"),
     }
@@ -147,6 +159,10 @@ fn child() {
     let Ok(scenario) = std::env::var(SCENARIO) else { return };
     let code = match scenario.split_once(':') {
         Some(("block_on", "wedged")) => run_wedged(),
+        Some(("block_on", "wrapped")) => legwork_host::block_on(async {
+            host_of("misconfigured").run().await.into_result()?;
+            Ok::<_, legwork_core::Error>(())
+        }),
         Some(("block_on", name)) => legwork_host::block_on(host_of(name).run()),
         Some(("run_blocking", name)) => host_of(name).run_blocking(),
         _ => panic!("{scenario} is not a scenario"),
@@ -253,6 +269,15 @@ fn a_signal_stops_the_host_in_reverse_order_with_code_0() {
 }
 
 #[test]
+fn a_signal_during_the_start_rolls_back_with_code_0() {
+    let mut child = Running::start("block_on:starting");
+    child.until("starting slowly");
+    child.signal("-TERM");
+    let exit = child.exit();
+    assert_eq!((exit.code, exit.lines.last().map(String::as_str)), (Some(0), Some("stop a")));
+}
+
+#[test]
 fn a_second_signal_skips_the_grace_and_asks_everybody_first() {
     let mut child = Running::start("block_on:deaf");
     child.until("run first");
@@ -334,7 +359,7 @@ fn a_service_that_fails_for_good_ends_the_process_with_code_1() {
 
 #[test]
 fn a_host_that_cannot_be_built_ends_the_process_with_code_78() {
-    for scenario in ["block_on:misconfigured", "run_blocking:misconfigured"] {
+    for scenario in ["block_on:misconfigured", "run_blocking:misconfigured", "block_on:wrapped"] {
         let exit = Running::start(scenario).exit();
         assert_eq!(exit.code, Some(78), "{exit:?}");
         assert!(exit.stderr.contains("shutdown_timeout is zero"), "{exit:?}");

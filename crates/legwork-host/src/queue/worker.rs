@@ -119,6 +119,10 @@ impl Worker {
         }
         let has_room = self.running.len() < self.workers;
         let is_idle = self.running.is_empty();
+        // `recv` answers `None` at once when nothing will come, and then the items that run are to
+        // be waited for.
+        let is_exhausted = self.items.is_closed() && self.items.is_empty();
+        let receives = takes && has_room && (is_idle || !is_exhausted);
         tokio::select! {
             biased;
             () = self.cx.aborting().cancelled(), if self.stage < Stage::Aborting => {
@@ -131,7 +135,7 @@ impl Worker {
                 Event::Stage(Stage::Closed)
             }
             Some(_) = self.running.join_next(), if !is_idle => Event::ItemEnded,
-            item = self.items.recv(), if takes && has_room && !(self.items.is_closed() && self.items.is_empty() && !is_idle) => {
+            item = self.items.recv(), if receives => {
                 item.map_or(Event::Drained, Event::Item)
             }
         }

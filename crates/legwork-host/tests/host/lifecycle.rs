@@ -183,6 +183,7 @@ async fn a_second_stop_returns_the_same_exit_and_runs_no_hook_again() {
 #[tokio::test]
 async fn build_reports_all_problems_at_once() {
     async fn nothing() {}
+    let queue = TaskQueue::new();
     let error = Host::builder(())
         .start_timeout(Duration::from_secs(1))
         .background("a b", nothing)
@@ -191,6 +192,8 @@ async fn build_reports_all_problems_at_once() {
         .timer("timer", Schedule::every(Duration::ZERO), nothing)
         .timer("cron", Schedule::cron("61 * * * *", "UTC"), nothing)
         .task_queue("queue", &TaskQueue::bounded(0).workers(0))
+        .task_queue("mail", &queue)
+        .task_queue("mail-again", &queue)
         .shutdown_timeout(Duration::ZERO)
         .build()
         .unwrap_err();
@@ -204,6 +207,7 @@ async fn build_reports_all_problems_at_once() {
         "timer \"cron\": ",
         "task queue \"queue\": its capacity is zero",
         "task queue \"queue\": it has no workers",
+        "\"mail-again\" works a task queue for the second time",
         "shutdown_timeout is zero",
     ] {
         assert!(message.contains(part), "{part:?} is missing in {message:?}");

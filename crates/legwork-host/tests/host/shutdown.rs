@@ -69,7 +69,7 @@ impl HostedService for Slow {
         Ok(())
     }
     async fn stop(&self, cx: &StopContext) -> Result<(), BoxError> {
-        tokio::time::sleep(self.1).await;
+        tokio::time::sleep(self.1).await; // tidy: paused time
         self.0.note(format!("{} stopped", cx.name()));
         Ok(())
     }
@@ -166,7 +166,7 @@ async fn what_ends_at_stage_2_has_stopped_well() {
     async fn stubborn(State(journal): State<Journal>, cx: ServiceContext) {
         cx.stopping().cancelled().await;
         journal.note("asked");
-        tokio::time::sleep(Duration::from_secs(28)).await;
+        tokio::time::sleep(Duration::from_secs(28)).await; // tidy: paused time
         journal.note("finished");
     }
     let journal = Journal::default();

@@ -74,7 +74,7 @@ async fn a_timer_fires_after_each_period_and_at_once_when_asked() {
 async fn runs_never_overlap_and_missed_ticks_are_skipped_and_counted() {
     async fn slow(State(app): State<App>) {
         app.note_time();
-        tokio::time::sleep(secs(25)).await;
+        tokio::time::sleep(secs(25)).await; // tidy: paused time
         app.journal.note("end");
     }
     let app = App::new();
@@ -210,6 +210,37 @@ impl Clock for PausedClock {
     fn monotonic(&self) -> std::time::Instant {
         SystemClock.monotonic()
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cron_timer_can_fire_once_at_its_start_too() {
+    let app = App::new();
+    let schedule = Schedule::cron("*/5 * * * *", "UTC").immediately();
+    let host = Host::builder(app.clone())
+        .timer("t", schedule, note_time)
+        .clock(Arc::new(PausedClock(Instant::now())))
+        .build()
+        .unwrap();
+    run_until(host, 3).await;
+    assert_eq!(app.journal.lines(), ["0", "300", "600"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cron_occurrences_during_a_run_are_missed_and_counted() {
+    async fn slow(State(app): State<App>) {
+        app.note_time();
+        tokio::time::sleep(secs(150)).await; // tidy: paused time
+    }
+    let app = App::new();
+    let mut host = Host::builder(app.clone())
+        .timer("t", Schedule::cron("* * * * *", "UTC"), slow)
+        .clock(Arc::new(PausedClock(Instant::now())))
+        .build()
+        .unwrap();
+    host.start().await.unwrap();
+    host.handle().wait_until(|status| timer(status).n_missed == 4).await;
+    assert_eq!(app.journal.lines(), ["60", "240"]);
+    assert_eq!(host.stop(done()).await.code(), 0);
 }
 
 #[tokio::test(start_paused = true)]
