@@ -10,7 +10,8 @@ const trouble = document.getElementById("trouble");
 
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat(undefined, hours);
 
 function relative(seconds) {
   const size = Math.abs(seconds);
@@ -82,8 +83,8 @@ if (themeButton) {
       ? root.dataset.theme === "dark"
       : window.matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
-    const path = body.dataset.base || "/";
-    document.cookie = `legwork_theme=${root.dataset.theme}; path=${path}; max-age=31536000; samesite=strict`;
+    const scope = `path=${body.dataset.base || "/"}; max-age=31536000; samesite=strict`;
+    document.cookie = `legwork_theme=${root.dataset.theme}; ${scope}`;
   });
 }
 
@@ -111,7 +112,8 @@ function nameOf(element) {
 function find(root, path, name) {
   const same = at(root, path);
   if (same && nameOf(same) === name) return same;
-  return [...root.querySelectorAll("a, button, input, summary, pre")].find((e) => nameOf(e) === name);
+  const all = [...root.querySelectorAll("a, button, input, summary, pre")];
+  return all.find((element) => nameOf(element) === name);
 }
 
 function replace(id, html) {
@@ -125,10 +127,12 @@ function replace(id, html) {
   const active = document.activeElement;
   const holdsFocus = active && active !== old && old.contains(active);
   // A field that is being written in is left alone until the reader is done.
-  if (holdsFocus && active.matches('input:not([type="checkbox"]), select, textarea') && active.value) return;
+  const isField = holdsFocus && active.matches('input:not([type="checkbox"]), select, textarea');
+  if (isField && active.value) return;
   const focus = holdsFocus ? [placeOf(active, old), nameOf(active)] : null;
 
-  const ticked = new Set([...old.querySelectorAll('input[name="id"]:checked')].map((box) => box.value));
+  const boxes = [...old.querySelectorAll('input[name="id"]:checked')];
+  const ticked = new Set(boxes.map((box) => box.value));
   for (const box of fresh.querySelectorAll('input[name="id"]')) box.checked = ticked.has(box.value);
   const written = [...old.querySelectorAll("input[placeholder]")].filter((input) => input.value);
   for (const input of written) {

@@ -1,7 +1,7 @@
 //! The style sheet, the script and the icon, embedded and named by their content.
 //!
-//! `frame` prints the names, `router` serves [`serve`]. A name is never reused for other content, so
-//! that browsers may keep it for ever; nothing here touches a file system.
+//! `frame` prints the names, `router` routes to [`serve`]. A name is never reused for other
+//! content, so that browsers may keep it for ever; nothing here touches a file system.
 
 use std::sync::LazyLock;
 

@@ -1,9 +1,9 @@
 //! The changes of a page, as server-sent events.
 //!
 //! The script of a page asks `events` with what the page shows. Each second, while someone listens,
-//! the fragments of that page are made anew from the storage, once for all who look at the same, and
-//! those that changed are sent as one event: a JSON object from element id to HTML. A stream ends
-//! when the storage is closed or the server stops: nobody may have to wait for it.
+//! the fragments of that page are made anew from the storage, once for all who look at the same,
+//! and those that changed are sent as one event: a JSON object from element id to HTML. A stream
+//! ends when the storage is closed or the server stops: nobody may have to wait for it.
 
 mod flight;
 

@@ -53,38 +53,46 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use tokio::sync::Notify;
+
     use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
     async fn many_who_ask_at_once_share_one_read_per_period() {
-        let flight = Flight::new(Duration::from_secs(1));
+        let flight = Flight::new(PERIOD);
         let n_reads = Arc::new(AtomicU32::new(0));
         let ask = || {
             let n_reads = Arc::clone(&n_reads);
-            flight.get(move || {
-                Box::pin(async move {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    n_reads.fetch_add(1, Ordering::Relaxed) + 1
-                })
-            })
+            let read = async move {
+                tokio::task::yield_now().await;
+                n_reads.fetch_add(1, Ordering::Relaxed) + 1
+            };
+            flight.get(|| Box::pin(read))
         };
         assert_eq!(tokio::join!(ask(), ask(), ask()), (1, 1, 1));
         assert_eq!(ask().await, 1, "it is younger than a second");
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(PERIOD).await;
         assert_eq!(ask().await, 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_read_whose_first_caller_left_is_finished_by_the_next() {
-        let flight = Flight::new(Duration::from_secs(1));
-        let read = || -> BoxFuture<'static, u8> {
-            Box::pin(async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                7
-            })
+        let flight = Flight::new(PERIOD);
+        let gate = Arc::new(Notify::new());
+        let held = Arc::clone(&gate);
+        let read = async move {
+            held.notified().await;
+            7
         };
-        let left = tokio::time::timeout(Duration::from_millis(10), flight.get(read)).await;
-        assert!(left.is_err(), "the first caller leaves early");
+        tokio::select! {
+            biased;
+            _ = flight.get(|| Box::pin(read)) => panic!("the gate is closed"),
+            () = std::future::ready(()) => {}
+        }
+        tokio::time::advance(PERIOD).await;
+        gate.notify_one();
         assert_eq!(flight.get(|| Box::pin(async { 8 })).await, 7);
     }
 }
