@@ -129,8 +129,8 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// Gives back everything a server holds and ends its life; for a server that stops.
     ///
     /// It is [`Verdict::Released`] with `started: true` for each job, so that it counts as an
-    /// interruption and spends no attempt. Returns how many jobs went back. Repeating it does
-    /// nothing.
+    /// interruption and spends no attempt. They go back in the order in which they were claimed.
+    /// Returns how many went back. Repeating it does nothing.
     fn retire(&self, server: Incarnation) -> BoxFuture<'_, Result<u64>>;
 
     /// Returns the beat counters of all live servers, for the rescuer to watch.
@@ -140,7 +140,7 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// jobs of dead servers claimable again, at most [`Rescue::max_jobs`].
     ///
     /// A job that was lost by [`Rescue::losses_max`] servers in a row is `failed` as quarantined
-    /// instead. No attempt is spent.
+    /// instead. No attempt is spent. Jobs go back in the order in which they were claimed.
     fn rescue(&self, rescue: Rescue) -> BoxFuture<'_, Result<Rescued>>;
 
     /// Makes up to `max` due jobs claimable, in the order of their due times, and tells how long it
