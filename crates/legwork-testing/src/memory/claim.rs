@@ -2,7 +2,7 @@
 //!
 //! The claiming half of `Storage::exchange`; the other half is in [`super::finish`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use legwork_core::inspect::History;
 use legwork_core::limits::CLAIM_MAX_JOBS;
@@ -35,7 +35,7 @@ impl Model {
         }
         self.last_lease += 1;
         let lease = LeaseId(self.last_lease);
-        self.leases.insert(lease, Lease { server, runs: std::collections::BTreeMap::new() });
+        self.leases.insert(lease, Lease { server, runs: BTreeMap::new(), claimed: Vec::new() });
         picked.jobs.into_iter().map(|id| self.take(id, lease, server)).collect()
     }
 

@@ -118,6 +118,8 @@ pub(super) enum Place {
 pub(super) struct Lease {
     pub(super) server: Incarnation,
     pub(super) runs: BTreeMap<JobId, Run>,
+    /// All jobs that it ever held, in the order in which they were claimed: so they go back.
+    pub(super) claimed: Vec<JobId>,
 }
 
 /// One run that has ended.
@@ -275,6 +277,7 @@ impl Model {
             }
             Place::Leased { lease, .. } => {
                 let held = self.leases.get_mut(&lease).expect("a claim makes its lease first");
+                held.claimed.push(id);
                 held.runs.insert(id, run).is_none()
             }
         };

@@ -77,9 +77,12 @@ impl Model {
         n_enqueued
     }
 
-    /// Returns the jobs in certain leases, in the order in which those were made.
+    /// Returns the jobs in certain leases, in the order in which they were claimed.
     pub(super) fn held_in(&self, which: impl Fn(LeaseId, &Lease) -> bool) -> Vec<JobId> {
         let leases = self.leases.iter().filter(|&(&id, lease)| which(id, lease));
-        leases.flat_map(|(_, lease)| lease.runs.keys().copied()).collect()
+        let held = |lease: &'_ Lease| -> Vec<JobId> {
+            lease.claimed.iter().copied().filter(|id| lease.runs.contains_key(id)).collect()
+        };
+        leases.flat_map(|(_, lease)| held(lease)).collect()
     }
 }
