@@ -4,10 +4,12 @@
 
 use legwork_core::inspect::History;
 use legwork_core::storage::{Cancelled, ClaimedJob, Finished};
-use legwork_core::{Actor, JobState as S};
+use legwork_core::{Actor, JobState as S, On};
 
 use super::Fixture;
-use super::draft::{Draft as _, cancelled, ending, job, jobs, released, retry, secs, succeeded};
+use super::draft::{
+    Draft as _, cancelled, ending, job, jobs, released, retry, secs, snoozed, succeeded,
+};
 use super::server::ids;
 
 cases! { ($) cancel __cancel_cases:
@@ -28,6 +30,10 @@ cases! { ($) cancel __cancel_cases:
     keeps_who_and_why,
     never_lets_a_cancelled_job_start,
     ends_a_retry_that_waits,
+    that_was_requested_ends_a_job_that_would_run_again,
+    that_was_requested_ends_a_job_whose_server_died,
+    that_was_requested_ends_a_job_whose_server_retired,
+    that_was_requested_does_not_end_a_later_life,
 }
 
 async fn ends_an_enqueued_job_at_once(fx: &Fixture) {
@@ -197,4 +203,51 @@ async fn ends_a_retry_that_waits(fx: &Fixture) {
     let summary = fx.detail(id).await.summary;
     assert_eq!((summary.state, summary.failures), (S::Cancelled, 1));
     assert_eq!(fx.counts().await.retries.n, 0);
+}
+
+async fn that_was_requested_ends_a_job_that_would_run_again(fx: &Fixture) {
+    let server = fx.server().await;
+    for verdict in [retry(secs(1)), snoozed(secs(1)), released(true), released(false)] {
+        let id = fx.enqueue(job()).await;
+        let child = fx.enqueue(job().queue("mail").child_on(id, On::Cancelled)).await;
+        let claimed = server.claim_one().await;
+        fx.cancel(id).await;
+        server.end(&claimed, verdict).await;
+        assert_eq!((fx.state(id).await, fx.state(child).await), (S::Cancelled, S::Enqueued));
+        fx.advance(secs(1));
+        assert_eq!(fx.promote().await.jobs, 0);
+        assert!(server.claim(1).await.is_empty(), "no other run may start");
+    }
+}
+
+async fn that_was_requested_ends_a_job_whose_server_died(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(2)).await;
+    let server = fx.server().await;
+    server.claim(2).await;
+    fx.cancel(all[0]).await;
+    let rescued = fx.kill(&server).await;
+    assert_eq!((rescued.enqueued, rescued.quarantined, rescued.more), (1, 0, false));
+    assert_eq!((fx.state(all[0]).await, fx.state(all[1]).await), (S::Cancelled, S::Enqueued));
+}
+
+async fn that_was_requested_ends_a_job_whose_server_retired(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(2)).await;
+    let server = fx.server().await;
+    server.claim(2).await;
+    fx.cancel(all[1]).await;
+    assert_eq!(server.retire().await, 1, "only one job went back");
+    assert_eq!((fx.state(all[0]).await, fx.state(all[1]).await), (S::Enqueued, S::Cancelled));
+}
+
+async fn that_was_requested_does_not_end_a_later_life(fx: &Fixture) {
+    let id = fx.enqueue(job()).await;
+    let server = fx.server().await;
+    let claimed = server.claim_one().await;
+    fx.cancel(id).await;
+    server.end(&claimed, cancelled()).await;
+    fx.requeue(id).await;
+    let claimed = server.claim_one().await;
+    assert!(server.cancels().await.is_empty());
+    server.end(&claimed, retry(secs(1))).await;
+    assert_eq!(fx.state(id).await, S::Scheduled);
 }

@@ -29,6 +29,7 @@ cases! { ($) release __release_cases:
     by_retirement_leaves_other_servers_alone,
     by_retirement_of_an_unknown_server_does_nothing,
     by_retirement_spends_no_attempt,
+    by_retirement_puts_jobs_back_in_the_order_in_which_they_were_claimed,
     keeps_what_was_finished_before_the_retirement,
 }
 
@@ -209,6 +210,16 @@ async fn by_retirement_spends_no_attempt(fx: &Fixture) {
         assert_eq!((claimed.id, claimed.run, claimed.failures), (id, Run(run), 0));
         server.retire().await;
     }
+}
+
+async fn by_retirement_puts_jobs_back_in_the_order_in_which_they_were_claimed(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(3)).await;
+    let server = fx.server().await;
+    server.work_one(released(false)).await;
+    let claimed = ids(&server.claim(3).await);
+    assert_eq!(claimed, [all[1], all[2], all[0]]);
+    server.retire().await;
+    assert_eq!(ids(&fx.server().await.claim(3).await), claimed);
 }
 
 async fn keeps_what_was_finished_before_the_retirement(fx: &Fixture) {
