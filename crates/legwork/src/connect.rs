@@ -17,15 +17,15 @@ pub trait Connect: Sized {
     ///
     /// | URL | storage |
     /// | --- | --- |
-    /// | `sqlite://app.db` | an SQLite file, relative to the working directory; created if absent |
-    /// | `sqlite:///srv/app.db` | an SQLite file, absolute; `?`, `%` in its path are `%3F`, `%25` |
+    /// | `sqlite://app.db` | an SQLite file, created if absent; a relative path |
+    /// | `sqlite:///srv/app.db` | an absolute path; `?`, `%` in it are `%3F`, `%25` |
     /// | `sqlite://app.db?synchronous=normal` | a power failure may take the latest commits |
-    /// | `memory://` | a storage of its own, gone with the process; feature `testing` |
+    /// | `memory://` | a storage that is gone with the process; feature `testing` |
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a URL that is not understood, saying what is;
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a storage that this build does not have; the
-    /// errors of the storage. No error repeats the URL, which may hold a password.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a storage that this build does not have;
+    /// the errors of the storage. No error repeats the URL, which may hold a password.
     ///
     /// # Cancel safety
     /// A future that is dropped may have created the file.

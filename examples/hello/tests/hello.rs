@@ -1,4 +1,4 @@
-//! The real program: it says hello, stops when it is told to, and leaves its file behind.
+//! The real program: it says hello, stops when it is told to, and is what the README shows.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader};
@@ -35,4 +35,12 @@ fn the_job_runs_and_the_program_stops_on_sigterm() {
     assert!(status.success(), "{status}");
     reader.join().expect("the reader ends with the pipe");
     assert!(directory.path().join("hello.db").is_file());
+}
+
+#[test]
+fn the_readme_shows_this_program() {
+    let program = include_str!("../src/main.rs");
+    let (_, program) = program.split_once("\n\n").expect("the header ends with an empty line");
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("```rust\n{program}```\n")), "{program}");
 }
