@@ -122,7 +122,8 @@ function replace(id, html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   const fresh = template.content.firstElementChild;
-  if (!fresh || fresh.id !== id) return;
+  // Not `fresh.id`: in a form, that is the control named "id".
+  if (!fresh || fresh.getAttribute("id") !== id) return;
 
   const active = document.activeElement;
   const holdsFocus = active && active !== old && old.contains(active);
