@@ -78,6 +78,7 @@ CREATE TABLE legwork_dependency (
     child INTEGER NOT NULL,
     condition TEXT NOT NULL CHECK (condition IN ('success', 'failure', 'cancelled', 'any_end')),
     open INTEGER NOT NULL CHECK (open IN (0, 1)),
+    place INTEGER NOT NULL,
     PRIMARY KEY (parent, child, condition)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX legwork_dependency_child ON legwork_dependency (child);
@@ -93,16 +94,19 @@ CREATE TABLE legwork_lease (
 CREATE INDEX legwork_lease_server ON legwork_lease (server);
 
 -- One row per run that ended. result: 1 succeeded, 2 failed, 3 cancelled, 4 retried, 5 snoozed,
--- 6 released, 7 interrupted, 8 lost; negative: a final one after which the job was requeued.
+-- 6 released, 7 interrupted, 8 lost; negative: a final one after which the job was requeued. asked
+-- is what the server asked for, where a cancel or a limit made something else of it. ran_for is null
+-- where no handler ended.
 CREATE TABLE legwork_outcome (
     id INTEGER NOT NULL,
     run INTEGER NOT NULL CHECK (run > 0),
     result INTEGER NOT NULL CHECK (result BETWEEN -3 AND 8 AND result <> 0),
     server INTEGER,
     claimed_at INTEGER,
-    ran_for INTEGER NOT NULL,
+    ran_for INTEGER,
     ended_at INTEGER NOT NULL,
     failures INTEGER NOT NULL,
+    asked INTEGER,
     PRIMARY KEY (id, run)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX legwork_outcome_succeeded ON legwork_outcome (ended_at, id) WHERE result = 1;

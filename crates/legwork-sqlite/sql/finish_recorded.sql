@@ -1,5 +1,5 @@
 -- Reads how a run was recorded before. Primary key.
-SELECT abs(result), server
+SELECT coalesce(asked, result), server
 FROM legwork_outcome
 WHERE id = ?1
     AND run = ?2;

@@ -3,4 +3,4 @@ SELECT what
 FROM legwork_event
 WHERE id = ?1
 ORDER BY n DESC
-LIMIT 8;
+LIMIT 50;

@@ -2,5 +2,5 @@
 SELECT parent, condition
 FROM legwork_dependency
 WHERE child = ?1
-ORDER BY parent
+ORDER BY place
 LIMIT ?2;

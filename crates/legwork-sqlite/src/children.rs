@@ -28,9 +28,9 @@ struct Waiting {
 pub(crate) fn adopt(w: &mut Write<'_>, home: Home, id: i64, job: &NewJob) -> Result<()> {
     let mut open = 0_i64;
     let mut refusal = None;
-    for parent in &job.parents {
+    for (place, parent) in (0_i64..).zip(&job.parents) {
         let ended = end_of(w.db, parent.id.get())?;
-        let params = (parent.id.get(), id, parent.on.as_str(), ended.is_none());
+        let params = (parent.id.get(), id, parent.on.as_str(), ended.is_none(), place);
         if w.execute(sql!("enqueue_dependency"), params)? == 0 {
             continue;
         }
@@ -144,7 +144,7 @@ fn start(w: &mut Write<'_>, home: Home, id: i64, start: Start) -> Result<()> {
 
 /// Cancels a continuation whose parent ended otherwise.
 fn cancel(w: &mut Write<'_>, home: Home, id: i64, parent: i64, state: JobState) -> Result<()> {
-    let reason = format!("parent {parent} is {state}");
+    let reason = format!("it waited for job {parent}, which is {state}");
     cancel_before_start(w, home, Marker { id, run: 1, failures: 0, losses: 0 })?;
     tell(w, id, Some(1), &History::Cancelled { reason, actor: None })
 }
@@ -157,11 +157,12 @@ pub(crate) fn cancel_before_start(w: &mut Write<'_>, home: Home, marker: Marker)
         ended: Ended::Cancelled,
         server: None,
         claimed_at: None,
-        ran_for: 0,
+        ran_for: None,
         failures: marker.failures,
+        asked: None,
     };
     record(w, &outcome)?;
-    w.count(home, Ended::Cancelled, 0);
+    w.count(home, Ended::Cancelled, None);
     Ok(())
 }
 

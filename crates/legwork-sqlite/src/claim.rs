@@ -14,7 +14,7 @@ use rusqlite::Row;
 
 use crate::children::{cancel_before_start, decide};
 use crate::error::Result;
-use crate::finish::{Running, fail};
+use crate::finish::{Ending, Running, fail};
 use crate::lease::{self, Entry};
 use crate::marker::{Home, Marker};
 use crate::outcome::tell;
@@ -272,8 +272,8 @@ fn refuse(
             let entry = Entry { home, first: id, n: 1, run, failures, losses };
             let claimed_at = Some(w.now.as_micros());
             let run = Running { entry, server: batch.server, claimed_at };
-            let why = (FailReason::Undecodable, message.as_str(), 0);
-            fail(w, &run, id, why, &mut batch.parents)?;
+            let why = (FailReason::Undecodable, message.as_str());
+            fail(w, &run, Ending::new(id, failures), why, &mut batch.parents)?;
             Ok(())
         }
     }

@@ -68,7 +68,7 @@ pub(crate) fn resolve(path: &Path) -> legwork_core::Result<PathBuf> {
     create_database(path).map_err(|error| failed(path, error))?;
     let path = path.canonicalize().map_err(|error| failed(path, error))?;
     if path.to_str().is_none() {
-        return Err(Error::invalid(format!("the path {path:?} is not UTF-8")));
+        return Err(Error::invalid(format!("the path {} is not UTF-8", path.display())));
     }
     Ok(path)
 }

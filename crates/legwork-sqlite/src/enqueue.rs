@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use legwork_core::id::IdBlock;
 use legwork_core::limits::{ENQUEUE_MAX_JOBS, check_job};
 use legwork_core::storage::{NewJob, Start};
 use legwork_core::{Capabilities, Enqueued, Error, ErrorKind, JobId};
@@ -36,8 +37,7 @@ fn at_index(index: usize, error: &Error) -> Error {
 }
 
 /// Stores jobs that were checked.
-#[expect(clippy::ptr_arg, reason = "the writer keeps the input of a call as the caller gave it")]
-pub(crate) fn enqueue(w: &mut Write<'_>, jobs: &Vec<NewJob>) -> Result<Vec<Enqueued>> {
+pub(crate) fn enqueue(w: &mut Write<'_>, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
     check_parents(w, jobs)?;
     jobs.iter().map(|job| store(w, job)).collect()
 }
@@ -131,7 +131,7 @@ pub(crate) fn schedule(w: &mut Write<'_>, run_at: i64, marker: Marker) -> Result
 }
 
 /// Hands out fresh ids.
-pub(crate) fn allocate_ids(w: &mut Write<'_>, n: &u32) -> Result<legwork_core::id::IdBlock> {
-    let first = JobId::new(w.take(*n)?)?;
-    Ok(legwork_core::id::IdBlock { first, len: *n })
+pub(crate) fn allocate_ids(w: &mut Write<'_>, n: u32) -> Result<IdBlock> {
+    let first = JobId::new(w.take(n)?)?;
+    Ok(IdBlock { first, len: n })
 }

@@ -46,31 +46,35 @@ impl Failure {
 /// Says in a word what an error of SQLite means for the caller.
 fn explain(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
     use ErrorKind as K;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few of the many kinds mean damage")]
     match error {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
         | rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::Utf8Error(..) => (K::Corrupt, "a stored row is damaged"),
-        _ => match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => (K::Unavailable, "the disk of the database is full"),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                (K::Unavailable, "the database is locked by another writer")
-            }
-            Some(ErrorCode::ReadOnly) => (K::Unavailable, "the database is read-only"),
-            Some(ErrorCode::CannotOpen) => (K::Unavailable, "the database cannot be opened"),
-            Some(ErrorCode::PermissionDenied) => {
-                (K::Unavailable, "access to the database is denied")
-            }
-            Some(ErrorCode::SystemIoFailure) => (K::Unavailable, "the disk of the database failed"),
-            Some(ErrorCode::OperationInterrupted) => {
-                (K::Unavailable, "the read took longer than its limit")
-            }
-            Some(ErrorCode::OutOfMemory) => (K::Unavailable, "SQLite is out of memory"),
-            Some(ErrorCode::DatabaseCorrupt) => (K::Corrupt, "the database file is damaged"),
-            Some(ErrorCode::NotADatabase) => (K::Corrupt, "the file is not an SQLite database"),
-            Some(ErrorCode::SchemaChanged) => (K::Unavailable, "the schema has changed"),
-            _ => (K::Internal, "a statement failed"),
-        },
+        _ => explain_code(error.sqlite_error_code()),
+    }
+}
+
+fn explain_code(code: Option<ErrorCode>) -> (ErrorKind, &'static str) {
+    use ErrorKind as K;
+    match code {
+        Some(ErrorCode::DiskFull) => (K::Unavailable, "the disk of the database is full"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (K::Unavailable, "the database is locked by another writer")
+        }
+        Some(ErrorCode::ReadOnly) => (K::Unavailable, "the database is read-only"),
+        Some(ErrorCode::CannotOpen) => (K::Unavailable, "the database cannot be opened"),
+        Some(ErrorCode::PermissionDenied) => (K::Unavailable, "access to the database is denied"),
+        Some(ErrorCode::SystemIoFailure) => (K::Unavailable, "the disk of the database failed"),
+        Some(ErrorCode::OperationInterrupted) => {
+            (K::Unavailable, "the read took longer than its limit")
+        }
+        Some(ErrorCode::OutOfMemory) => (K::Unavailable, "SQLite is out of memory"),
+        Some(ErrorCode::DatabaseCorrupt) => (K::Corrupt, "the database file is damaged"),
+        Some(ErrorCode::NotADatabase) => (K::Corrupt, "the file is not an SQLite database"),
+        Some(ErrorCode::SchemaChanged) => (K::Unavailable, "the schema has changed"),
+        _ => (K::Internal, "a statement failed"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::children::{decide, micros};
 use crate::enqueue::schedule;
 use crate::error::Result;
 use crate::lease::{self, Entry, Lease};
-use crate::marker::{Home, Marker};
+use crate::marker::Marker;
 use crate::outcome::{Ended, Outcome, record, tell};
 use crate::query::{find, sql};
 use crate::ready;
@@ -86,21 +86,16 @@ fn was_recorded(w: &Write<'_>, server: i64, one: &Finish) -> Result<bool> {
     let Some((code, Some(by))) = found else {
         return Ok(false);
     };
-    // Where a cancel was requested, it took the place of another run.
-    let ended = Ended::from_code(code)?;
-    let same = match &one.verdict {
-        Verdict::Succeeded { .. } => ended == Ended::Succeeded,
-        Verdict::Failed { .. } => ended == Ended::Failed,
-        Verdict::Cancelled { .. } => ended == Ended::Cancelled,
-        Verdict::Retry { .. } => matches!(ended, Ended::Retried | Ended::Cancelled),
-        Verdict::Snoozed { .. } => matches!(ended, Ended::Snoozed | Ended::Cancelled),
-        Verdict::Released { started: false } => {
-            matches!(ended, Ended::Released | Ended::Cancelled)
-        }
-        Verdict::Released { started: true } => {
-            matches!(ended, Ended::Interrupted | Ended::Failed | Ended::Cancelled)
-        }
+    let asked = match &one.verdict {
+        Verdict::Succeeded { .. } => Ended::Succeeded,
+        Verdict::Failed { .. } => Ended::Failed,
+        Verdict::Cancelled { .. } => Ended::Cancelled,
+        Verdict::Retry { .. } => Ended::Retried,
+        Verdict::Snoozed { .. } => Ended::Snoozed,
+        Verdict::Released { started: false } => Ended::Released,
+        Verdict::Released { started: true } => Ended::Interrupted,
     };
+    let same = Ended::from_code(code)? == asked;
     Ok(same && by == server)
 }
 
@@ -113,9 +108,27 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn outcome(&self, id: i64, ended: Ended, ran_for: i64, failures: u32) -> Outcome {
+    fn outcome(&self, ended: Ended, ending: Ending) -> Outcome {
         let Self { entry, server, claimed_at } = *self;
-        Outcome { id, run: entry.run, ended, server: Some(server), claimed_at, ran_for, failures }
+        let Ending { id, failures, ran_for, asked } = ending;
+        let (run, server) = (entry.run, Some(server));
+        Outcome { id, run, ended, server, claimed_at, ran_for, failures, asked }
+    }
+}
+
+/// What is recorded of a run that ends, whatever becomes of its job.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) id: i64,
+    pub(crate) failures: u32,
+    pub(crate) ran_for: Option<i64>,
+    pub(crate) asked: Option<Ended>,
+}
+
+impl Ending {
+    /// Ends a run whose handler did not.
+    pub(crate) fn new(id: i64, failures: u32) -> Self {
+        Self { id, failures, ran_for: None, asked: None }
     }
 }
 
@@ -127,10 +140,10 @@ fn end(
     parents: &mut Vec<(i64, JobState)>,
 ) -> Result<bool> {
     let id = one.id.get();
-    if matches!(one.verdict, Verdict::Released { started: true }) {
-        return interrupt(w, run, id, micros(one.ran_for), parents);
+    if let Verdict::Released { started } = one.verdict {
+        let give_back = if started { interrupt } else { release_one };
+        return give_back(w, run, id, parents);
     }
-    let ran_for = micros(one.ran_for);
     let (ended, failed) = match &one.verdict {
         Verdict::Succeeded { .. } => (Ended::Succeeded, false),
         Verdict::Retry { .. } => (Ended::Retried, true),
@@ -140,12 +153,14 @@ fn end(
         Verdict::Released { .. } => (Ended::Released, false),
     };
     let failures = run.entry.failures.saturating_add(u32::from(failed));
-    if matches!(ended, Ended::Retried | Ended::Snoozed | Ended::Released)
+    let ran_for = Some(micros(one.ran_for));
+    let ending = Ending { id, failures, ran_for, asked: None };
+    if matches!(ended, Ended::Retried | Ended::Snoozed)
         && let Some(actor) = requested_by(w, run.server, id, run.entry.run)?
     {
-        return cancel_instead(w, run, (id, ran_for, failures), actor, parents);
+        return cancel_instead(w, run, Ending { asked: Some(ended), ..ending }, actor, parents);
     }
-    if !record(w, &run.outcome(id, ended, ran_for, failures))? {
+    if !record(w, &run.outcome(ended, ending))? {
         return Ok(false);
     }
     w.count(run.entry.home, ended, ran_for);
@@ -207,14 +222,15 @@ pub(crate) fn requested_by(w: &Write<'_>, server: i64, id: i64, run: u32) -> Res
 pub(crate) fn cancel_instead(
     w: &mut Write<'_>,
     run: &Running,
-    (id, ran_for, failures): (i64, i64, u32),
+    ending: Ending,
     actor: Actor,
     parents: &mut Vec<(i64, JobState)>,
 ) -> Result<bool> {
-    if !record(w, &run.outcome(id, Ended::Cancelled, ran_for, failures))? {
+    if !record(w, &run.outcome(Ended::Cancelled, ending))? {
         return Ok(false);
     }
-    w.count(run.entry.home, Ended::Cancelled, ran_for);
+    let id = ending.id;
+    w.count(run.entry.home, Ended::Cancelled, ending.ran_for);
     parents.push((id, JobState::Cancelled));
     let reason = cancel_reason(&actor);
     tell(w, id, Some(run.entry.run), &History::Cancelled { reason, actor: Some(actor) })?;
@@ -233,24 +249,24 @@ pub(crate) fn interrupt(
     w: &mut Write<'_>,
     run: &Running,
     id: i64,
-    ran_for: i64,
     parents: &mut Vec<(i64, JobState)>,
 ) -> Result<bool> {
+    let ending = Ending::new(id, run.entry.failures);
+    let otherwise = Ending { asked: Some(Ended::Interrupted), ..ending };
     if let Some(actor) = requested_by(w, run.server, id, run.entry.run)? {
-        return cancel_instead(w, run, (id, ran_for, run.entry.failures), actor, parents);
+        return cancel_instead(w, run, otherwise, actor, parents);
     }
     let n: i64 =
         find(w.db, sql!("finish_interruptions"), [id], |row| row.get(0))?.unwrap_or_default();
-    let failures = run.entry.failures;
-    if n < i64::from(INTERRUPTIONS_MAX) {
-        if !record(w, &run.outcome(id, Ended::Interrupted, ran_for, failures))? {
-            return Ok(false);
-        }
-        ready::enter(w, run.entry.home, run.entry.marker(id).next())?;
-        return Ok(true);
+    if n >= i64::from(INTERRUPTIONS_MAX) {
+        let message = format!("it was interrupted {} times", n + 1);
+        return fail(w, run, otherwise, (FailReason::Interrupted, &message), parents);
     }
-    let message = format!("it was interrupted more than {INTERRUPTIONS_MAX} times");
-    fail(w, run, id, (FailReason::Interrupted, &message, ran_for), parents)
+    if !record(w, &run.outcome(Ended::Interrupted, ending))? {
+        return Ok(false);
+    }
+    ready::enter(w, run.entry.home, run.entry.marker(id).next())?;
+    Ok(true)
 }
 
 /// Gives back a run whose handler had not started; `false` when it had ended before.
@@ -260,11 +276,12 @@ pub(crate) fn release_one(
     id: i64,
     parents: &mut Vec<(i64, JobState)>,
 ) -> Result<bool> {
-    let failures = run.entry.failures;
+    let ending = Ending::new(id, run.entry.failures);
     if let Some(actor) = requested_by(w, run.server, id, run.entry.run)? {
-        return cancel_instead(w, run, (id, 0, failures), actor, parents);
+        let otherwise = Ending { asked: Some(Ended::Released), ..ending };
+        return cancel_instead(w, run, otherwise, actor, parents);
     }
-    if !record(w, &run.outcome(id, Ended::Released, 0, failures))? {
+    if !record(w, &run.outcome(Ended::Released, ending))? {
         return Ok(false);
     }
     ready::enter(w, run.entry.home, run.entry.marker(id).next())?;
@@ -275,23 +292,23 @@ pub(crate) fn release_one(
 pub(crate) fn fail(
     w: &mut Write<'_>,
     run: &Running,
-    id: i64,
-    (reason, message, ran_for): (FailReason, &str, i64),
+    ending: Ending,
+    (reason, message): (FailReason, &str),
     parents: &mut Vec<(i64, JobState)>,
 ) -> Result<bool> {
-    if !record(w, &run.outcome(id, Ended::Failed, ran_for, run.entry.failures))? {
+    if !record(w, &run.outcome(Ended::Failed, ending))? {
         return Ok(false);
     }
-    let home: Home = run.entry.home;
-    w.count(home, Ended::Failed, ran_for);
+    let id = ending.id;
+    w.count(run.entry.home, Ended::Failed, None);
     parents.push((id, JobState::Failed));
+    #[expect(clippy::wildcard_enum_match_arm, reason = "reasons may be added")]
     let kind = match reason {
         FailReason::Undecodable => RunErrorKind::Undecodable,
         FailReason::Quarantined => RunErrorKind::Lost,
         _ => RunErrorKind::Error,
     };
     let error = RunError::new(kind, message);
-    let ran_for = std::time::Duration::from_micros(u64::try_from(ran_for).unwrap_or(0));
-    tell(w, id, Some(run.entry.run), &History::Failed { reason, error, ran_for })?;
-    Ok(true)
+    let ran_for = std::time::Duration::ZERO;
+    tell(w, id, Some(run.entry.run), &History::Failed { reason, error, ran_for }).map(|()| true)
 }

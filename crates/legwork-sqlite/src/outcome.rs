@@ -72,15 +72,19 @@ pub(crate) struct Outcome {
     pub(crate) ended: Ended,
     pub(crate) server: Option<i64>,
     pub(crate) claimed_at: Option<i64>,
-    pub(crate) ran_for: i64,
+    /// `None` where no handler ended.
+    pub(crate) ran_for: Option<i64>,
     pub(crate) failures: u32,
+    /// What the server asked for, where a cancel or a limit made something else of it.
+    pub(crate) asked: Option<Ended>,
 }
 
 /// Records the end of a run; `false` when it had ended before.
 pub(crate) fn record(w: &mut Write<'_>, outcome: &Outcome) -> Result<bool> {
     let now = w.now.as_micros();
-    let Outcome { id, run, ended, server, claimed_at, ran_for, failures } = *outcome;
-    let params = (id, run, ended.code(), server, claimed_at, ran_for, now, failures);
+    let Outcome { id, run, ended, server, claimed_at, ran_for, failures, asked } = *outcome;
+    let asked = asked.map(Ended::code);
+    let params = (id, run, ended.code(), server, claimed_at, ran_for, now, failures, asked);
     Ok(w.execute(sql!("finish"), params)? == 1)
 }
 

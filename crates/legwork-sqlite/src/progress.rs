@@ -11,10 +11,9 @@ use crate::query::sql;
 use crate::write::Write;
 
 /// Writes the progress of runs that their leases hold.
-#[expect(clippy::ptr_arg, reason = "the writer keeps the input of a call as the caller gave it")]
 pub(crate) fn record_progress(
     w: &mut Write<'_>,
-    batch: &Vec<(JobId, Run, LeaseId, Progress)>,
+    batch: &[(JobId, Run, LeaseId, Progress)],
 ) -> Result<()> {
     for (id, run, lease, progress) in batch {
         let (id, run) = (id.get(), run.0);

@@ -14,8 +14,8 @@ use crate::ready;
 use crate::write::Write;
 
 /// Makes up to `max` due jobs claimable.
-pub(crate) fn promote(w: &mut Write<'_>, max: &usize) -> Result<Promoted> {
-    let limit = i64::try_from(*max).unwrap_or(i64::MAX);
+pub(crate) fn promote(w: &mut Write<'_>, max: usize) -> Result<Promoted> {
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
     let due = list(w.db, sql!("promote"), (w.now.as_micros(), limit), |row| {
         let run_at: i64 = row.get(0)?;
         let marker = Marker {
@@ -34,12 +34,11 @@ pub(crate) fn promote(w: &mut Write<'_>, max: &usize) -> Result<Promoted> {
     let mut jobs = 0;
     for (run_at, marker, home) in due {
         w.execute(sql!("due_remove"), (run_at, marker.id))?;
-        match home {
-            Some(home) => {
-                ready::enter(w, home, marker)?;
-                jobs += 1;
-            }
-            None => tracing::error!(job = marker.id, "a scheduled job is not stored"),
+        if let Some(home) = home {
+            ready::enter(w, home, marker)?;
+            jobs += 1;
+        } else {
+            tracing::error!(job = marker.id, "a scheduled job is not stored");
         }
     }
     Ok(Promoted { jobs, next_in: next_in(w)? })

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use legwork_core::JobState;
 use legwork_core::storage::{JobOptions, Pruned, Retention};
-use legwork_core::{JobState, Timestamp};
 
 use crate::error::Result;
 use crate::query::{find, list, sql};
@@ -84,10 +84,6 @@ fn remove_extras(w: &mut Write<'_>, id: i64, options: &[u8]) -> Result<()> {
     let options: JobOptions = serde_json::from_slice(options).unwrap_or_default();
     for tag in &options.tags {
         w.execute(sql!("delete_tag"), (tag.as_str(), id))?;
-    }
-    if let Some((recurring, at)) = &options.occurrence {
-        let at: Timestamp = *at;
-        w.execute(sql!("delete_occurrence"), (recurring.as_str(), at.as_micros(), id))?;
     }
     Ok(())
 }

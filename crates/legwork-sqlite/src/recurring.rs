@@ -17,6 +17,10 @@ use crate::error::Result;
 use crate::query::{exists, find, list, sql};
 use crate::write::Write;
 
+/// How long an occurrence is remembered by its key, whatever becomes of its job. Older ones are guarded
+/// by the high-water mark alone.
+const OCCURRENCES_KEPT: Duration = Duration::from_hours(100 * 24);
+
 /// Refuses a spec that could not be enqueued.
 pub(crate) fn check(capabilities: &Capabilities, spec: &RecurringSpec) -> legwork_core::Result<()> {
     let job = &spec.job;
@@ -173,9 +177,9 @@ pub(crate) fn read_jobs(
 }
 
 /// Lists recurring jobs that are due or whose next occurrence is not known.
-pub(crate) fn due(w: &mut Write<'_>, max: &usize) -> Result<Due> {
+pub(crate) fn due(w: &mut Write<'_>, max: usize) -> Result<Due> {
     let now = w.now.as_micros();
-    let limit = i64::try_from(*max).unwrap_or(i64::MAX);
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
     let jobs = read_jobs(w.db, sql!("due_recurring"), (now, limit))?;
     let next: Option<i64> = find(w.db, sql!("due_recurring_next"), [now], |row| row.get(0))?;
     let next_in: Option<Duration> = next.map(|at| Timestamp::from_micros(at).since(w.now));
@@ -202,6 +206,8 @@ pub(crate) fn fire(w: &mut Write<'_>, firing: &Firing) -> Result<Fired> {
         w.execute(sql!("fire_recurring_add"), (key.0, key.1, job.get()))?;
         jobs.push(job);
     }
+    let kept = w.now.before(OCCURRENCES_KEPT).as_micros();
+    w.execute(sql!("fire_recurring_forget"), (id.as_str(), kept))?;
     let params = (
         id.as_str(),
         std::cmp::max(stored.last_at, firing.last_at.map(Timestamp::as_micros)),

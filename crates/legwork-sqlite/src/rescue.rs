@@ -8,7 +8,7 @@ use legwork_core::{Incarnation, JobState, LeaseId};
 
 use crate::children::decide;
 use crate::error::Result;
-use crate::finish::{Running, cancel_instead, fail, interrupt, release_one, requested_by};
+use crate::finish::{Ending, Running, cancel_instead, fail, interrupt, release_one, requested_by};
 use crate::lease::{self, Entry, Lease};
 use crate::marker::{Home, Marker};
 use crate::outcome::{Ended, Outcome, record};
@@ -62,7 +62,7 @@ pub(crate) fn retire(w: &mut Write<'_>, incarnation: &Incarnation) -> Result<u64
         let mut ended = 0;
         for (home, marker) in lease.held(w.db)? {
             let before = parents.len();
-            interrupt(w, &running(&lease, home, marker), marker.id, 0, &mut parents)?;
+            interrupt(w, &running(&lease, home, marker), marker.id, &mut parents)?;
             ended += 1;
             n += u64::from(parents.len() == before);
         }
@@ -103,9 +103,9 @@ pub(crate) fn rescue(w: &mut Write<'_>, wish: &Rescue) -> Result<Rescued> {
         for (home, marker) in held.into_iter().take(left) {
             let run = running(&lease, home, marker);
             match lose(w, &run, marker, wish.losses_max, &mut parents)? {
-                Ended::Lost => rescued.enqueued += 1,
-                Ended::Failed => rescued.quarantined += 1,
-                _ => {}
+                Loss::Enqueued => rescued.enqueued += 1,
+                Loss::Quarantined => rescued.quarantined += 1,
+                Loss::Cancelled => {}
             }
             ended += 1;
             left -= 1;
@@ -134,25 +134,33 @@ fn declare_dead(w: &mut Write<'_>, silent: &SilentServer) -> Result<bool> {
     Ok(dead)
 }
 
-/// Ends a run whose server died: lost when its job can be claimed again, failed when it was
-/// quarantined, cancelled when someone wanted that.
+/// What becomes of a job whose server died.
+enum Loss {
+    Enqueued,
+    Quarantined,
+    /// Someone wanted that.
+    Cancelled,
+}
+
+/// Ends a run whose server died.
 fn lose(
     w: &mut Write<'_>,
     run: &Running,
     marker: Marker,
     losses_max: u32,
     parents: &mut Vec<(i64, JobState)>,
-) -> Result<Ended> {
+) -> Result<Loss> {
     if let Some(actor) = requested_by(w, run.server, marker.id, marker.run)? {
-        cancel_instead(w, run, (marker.id, 0, marker.failures), actor, parents)?;
-        return Ok(Ended::Cancelled);
+        let ending = Ending { asked: Some(Ended::Lost), ..Ending::new(marker.id, marker.failures) };
+        cancel_instead(w, run, ending, actor, parents)?;
+        return Ok(Loss::Cancelled);
     }
     let losses = marker.losses.saturating_add(1);
     if losses >= losses_max {
-        let message = format!("{losses} servers in a row died while they held it");
-        let why = (FailReason::Quarantined, message.as_str(), 0);
-        fail(w, run, marker.id, why, parents)?;
-        return Ok(Ended::Failed);
+        let message = format!("{losses} servers in a row died while running it");
+        let ending = Ending { asked: Some(Ended::Lost), ..Ending::new(marker.id, marker.failures) };
+        fail(w, run, ending, (FailReason::Quarantined, &message), parents)?;
+        return Ok(Loss::Quarantined);
     }
     let outcome = Outcome {
         id: marker.id,
@@ -160,10 +168,11 @@ fn lose(
         ended: Ended::Lost,
         server: Some(run.server),
         claimed_at: run.claimed_at,
-        ran_for: 0,
+        ran_for: None,
         failures: marker.failures,
+        asked: None,
     };
     record(w, &outcome)?;
     ready::enter(w, run.entry.home, Marker { losses, ..marker }.next())?;
-    Ok(Ended::Lost)
+    Ok(Loss::Enqueued)
 }

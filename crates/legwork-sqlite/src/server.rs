@@ -53,7 +53,7 @@ impl Presence {
             Ok(file)
         };
         let file = lock().map_err(|error| {
-            let message = format!("the lock of the server in {:?} failed", self.directory);
+            let message = format!("the lock in {} failed", self.directory.display());
             Error::with_source(ErrorKind::Unavailable, message, error)
         })?;
         self.held.insert(incarnation.to_owned(), file);
@@ -161,7 +161,7 @@ fn cancels(w: &mut Write<'_>, server: i64) -> Result<Vec<CancelRequest>> {
 }
 
 /// Reads the beat counters of all live servers.
-pub(crate) fn beats(w: &mut Write<'_>, (): &()) -> Result<Vec<ServerBeat>> {
+pub(crate) fn beats(w: &mut Write<'_>) -> Result<Vec<ServerBeat>> {
     let live = list(w.db, sql!("beats"), [], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?))
     })?;

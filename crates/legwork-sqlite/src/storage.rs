@@ -19,10 +19,12 @@ use legwork_core::{
 
 use crate::operation::{Body, Wish};
 use crate::options::SqliteOptions;
+use crate::progress::record_progress;
 use crate::query::{find, sql};
 use crate::reader::Readers;
+use crate::schema::migrate;
 use crate::writer::Writer;
-use crate::{connection, mount, operate, progress, promote, prune, recurring, rescue, server};
+use crate::{connection, enqueue, mount, operate, promote, prune, recurring, rescue, server};
 
 /// How many results one call may ask for.
 const RESULTS_MAX: usize = 10_000;
@@ -113,7 +115,7 @@ impl SqliteStorage {
         let clock = options.clock;
         let writer = Writer::start(path.clone(), options.synchronous, Arc::clone(&clock)).await?;
         if options.migrate {
-            writer.call((), crate::schema::migrate, DURABLE).await?;
+            writer.call((), |w, ()| migrate(w), DURABLE).await?;
         }
         let readers = Readers::start(&path)?;
         let location = location_of(&path);
@@ -178,18 +180,18 @@ impl Storage for SqliteStorage {
     }
 
     fn migrate(&self) -> BoxFuture<'_, Result<()>> {
-        self.write((), crate::schema::migrate, DURABLE)
+        self.write((), |w, ()| migrate(w), DURABLE)
     }
 
     fn allocate_ids(&self, n: u32) -> BoxFuture<'_, Result<IdBlock>> {
-        self.write(n, crate::enqueue::allocate_ids, DURABLE)
+        self.write(n, |w, n| enqueue::allocate_ids(w, *n), DURABLE)
     }
 
     fn enqueue(&self, jobs: Vec<NewJob>) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
         Box::pin(async move {
-            crate::enqueue::check(&self.inner.capabilities, &jobs)?;
+            enqueue::check(&self.inner.capabilities, &jobs)?;
             let wish = Wish { weight: jobs.len(), relaxed: false };
-            self.inner.writer.call(jobs, crate::enqueue::enqueue, wish).await
+            self.inner.writer.call(jobs, |w, jobs| enqueue::enqueue(w, jobs), wish).await
         })
     }
 
@@ -217,7 +219,7 @@ impl Storage for SqliteStorage {
     }
 
     fn beats(&self) -> BoxFuture<'_, Result<Vec<ServerBeat>>> {
-        self.write((), server::beats, RELAXED)
+        self.write((), |w, ()| server::beats(w), RELAXED)
     }
 
     fn rescue(&self, rescue: Rescue) -> BoxFuture<'_, Result<Rescued>> {
@@ -226,7 +228,7 @@ impl Storage for SqliteStorage {
     }
 
     fn promote(&self, max: usize) -> BoxFuture<'_, Result<Promoted>> {
-        self.write(max, promote::promote, Wish { weight: max, relaxed: true })
+        self.write(max, |w, max| promote::promote(w, *max), Wish { weight: max, relaxed: true })
     }
 
     fn prune(&self, retention: Retention, max: usize) -> BoxFuture<'_, Result<Pruned>> {
@@ -249,7 +251,7 @@ impl Storage for SqliteStorage {
     }
 
     fn due_recurring(&self, max: usize) -> BoxFuture<'_, Result<Due>> {
-        self.write(max, recurring::due, RELAXED)
+        self.write(max, |w, max| recurring::due(w, *max), RELAXED)
     }
 
     fn fire_recurring(&self, firing: Firing) -> BoxFuture<'_, Result<Fired>> {
@@ -282,7 +284,7 @@ impl Storage for SqliteStorage {
         progress: Vec<(JobId, Run, LeaseId, Progress)>,
     ) -> BoxFuture<'_, Result<()>> {
         let wish = Wish { weight: progress.len(), relaxed: true };
-        self.write(progress, progress::record_progress, wish)
+        self.write(progress, |w, progress| record_progress(w, progress), wish)
     }
 
     fn results(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>>> {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Params};
 use crate::error::Result;
 use crate::marker::Home;
 use crate::names::Names;
+use crate::outcome::Ended;
 use crate::query::{exists, find, list, sql};
 use crate::ready::Ticket;
 use crate::server::Presence;
@@ -139,9 +140,9 @@ impl<'c> Write<'c> {
     }
 
     /// Adds to the sums of the minute.
-    pub(crate) fn count(&mut self, home: Home, result: crate::outcome::Ended, ran_for: i64) {
+    pub(crate) fn count(&mut self, home: Home, ended: Ended, ran_for: Option<i64>) {
         self.touched();
-        self.stats.add(home.queue, home.kind, result, ran_for);
+        self.stats.add(home.queue, home.kind, ended, ran_for.unwrap_or_default());
     }
 
     /// Writes what was gathered; the last thing before the commit.

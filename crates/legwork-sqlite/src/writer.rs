@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -86,7 +86,7 @@ impl Writer {
         let (ready, opened) = oneshot::channel();
         let shared = Arc::clone(&signals);
         let run = move || {
-            let engine = Engine::open(path, synchronous, clock, shared);
+            let engine = Engine::open(&path, synchronous, clock, shared);
             let (engine, answer) = match engine {
                 Ok(engine) => (Some(engine), Ok(())),
                 Err(error) => (None, Err(error)),
@@ -94,7 +94,7 @@ impl Writer {
             if ready.send(answer).is_ok()
                 && let Some(engine) = engine
             {
-                engine.guarded_run(receiver);
+                engine.guarded_run(&receiver);
             }
         };
         std::thread::Builder::new().name("legwork-sqlite".to_owned()).spawn(run).map_err(
@@ -123,13 +123,10 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let call = Call { input, body, wish, output: None, reply, permit };
         self.sender.send(Message::Call(Box::new(call))).map_err(|_| closed())?;
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let message = "the writer thread ended before it answered";
-                Err(Error::new(ErrorKind::Unknown, message))
-            }
-        }
+        answer.await.unwrap_or_else(|_| {
+            let message = "the writer thread ended before it answered";
+            Err(Error::new(ErrorKind::Unknown, message))
+        })
     }
 
     /// Tells the writer that someone waits for hints.
@@ -197,22 +194,22 @@ impl From<rusqlite::Error> for Spoiled {
 
 impl Engine {
     fn open(
-        path: PathBuf,
+        path: &Path,
         synchronous: Synchronous,
         clock: Arc<dyn Clock>,
         signals: Arc<Signals>,
     ) -> Result<Self> {
-        let lock_path = beside(&path, ".lock");
+        let lock_path = beside(path, ".lock");
         let lock = create_private(&lock_path).map_err(|error| {
             let message = format!("the lock file {} cannot be opened", lock_path.display());
             Error::with_source(ErrorKind::Unavailable, message, error)
         })?;
         // The switch to WAL needs the database for itself: processes that start together queue here.
         lock.lock().map_err(|error| lock_failed(&error))?;
-        let db = open_writer(&path, synchronous)?;
+        let db = open_writer(path, synchronous)?;
         lock.unlock().map_err(|error| lock_failed(&error))?;
-        let presence = Presence::new(beside(&path, ".servers"));
-        let checkpoints = Checkpoints::start(&path)?;
+        let presence = Presence::new(beside(path, ".servers"));
+        let checkpoints = Checkpoints::start(path)?;
         Ok(Self {
             db,
             lock,
@@ -228,9 +225,9 @@ impl Engine {
     }
 
     /// Runs until the storage is closed or dropped; a panic ends the thread, never its callers.
-    fn guarded_run(mut self, receiver: Receiver<Message>) {
+    fn guarded_run(mut self, receiver: &Receiver<Message>) {
         let signals = Arc::clone(&self.signals);
-        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| self.run(&receiver)));
+        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| self.run(receiver)));
         signals.closed.store(true, Ordering::Release);
         if ran.is_err() {
             tracing::error!("the writer thread of the storage panicked: the storage is closed");

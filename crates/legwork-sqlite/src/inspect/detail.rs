@@ -133,7 +133,7 @@ fn runs(summaries: &Summaries<'_>, id: i64, all: &mut Vec<Placed>) -> Result<()>
         let run: u32 = row.get(0)?;
         let server: Option<i64> = row.get(2)?;
         let claimed_at: Option<i64> = row.get(3)?;
-        let (ran_for, ended_at): (i64, i64) = (row.get(4)?, row.get(5)?);
+        let (ran_for, ended_at): (Option<i64>, i64) = (row.get(4)?, row.get(5)?);
         Ok((run, row.get::<_, i64>(1)?, server, claimed_at, ran_for, ended_at))
     })?;
     for (run, code, server, claimed_at, ran_for, ended_at) in rows {
@@ -142,7 +142,7 @@ fn runs(summaries: &Summaries<'_>, id: i64, all: &mut Vec<Placed>) -> Result<()>
             all.push(placed(run, RANK_CLAIMED, at, History::Claimed { server }));
         }
         let what = match Ended::from_code(code)? {
-            Ended::Succeeded => History::Succeeded { ran_for: duration(ran_for) },
+            Ended::Succeeded => History::Succeeded { ran_for: duration(ran_for.unwrap_or(0)) },
             Ended::Released => History::Released { started: false },
             Ended::Interrupted => History::Released { started: true },
             Ended::Lost => match server {
@@ -165,6 +165,7 @@ fn events(db: &Connection, id: i64, all: &mut Vec<Placed>) -> Result<()> {
             tracing::warn!(job = id, "an event of a newer version or a damaged one is not shown");
             continue;
         };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others end a run")]
         let rank = match &what {
             History::Requeued { .. } | History::ParentsDone => RANK_BEFORE,
             History::CancelRequested { .. } => RANK_DURING,

@@ -137,7 +137,7 @@ impl Wish<'_> {
     }
 
     fn live(&self, at: Option<i64>, run: u32, failures: u32) -> Standing {
-        Standing { state: self.filter.state, at, run, failures, server: None, ran_for: None }
+        Standing { state: self.filter.state, at, run, failures, server: None }
     }
 
     fn awaiting(&self, after: Option<&[i64]>) -> Result<Vec<Listed>> {
@@ -166,10 +166,7 @@ impl Wish<'_> {
         let params = (part(after, 0, i64::MAX), part(after, 1, i64::MAX), limit());
         crate::query::list(self.db, statement, params, |row| {
             let (at, id): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let standing = Standing {
-                ran_for: Some(row.get(3)?),
-                ..self.live(Some(at), row.get(2)?, row.get(4)?)
-            };
+            let standing = self.live(Some(at), row.get(2)?, row.get(3)?);
             Ok(Listed { key: vec![at, id], id, standing })
         })
     }
@@ -179,20 +176,19 @@ impl Wish<'_> {
         let after = (part(after, 0, i64::MIN), part(after, 1, i64::MIN));
         let mut listed = Vec::new();
         for lease in lease::list(self.db, sql!("leases"), [])? {
-            if lease.id < after.0 {
+            if lease.claimed_at < after.0 {
                 continue;
             }
-            for (position, (_, marker)) in (0_i64..).zip(lease.held(self.db)?) {
-                // Positions shift when runs end; ids tell where the page before ended.
-                let _ = position;
-                if (lease.id, marker.id) <= after && lease.id == after.0 {
+            for (_, marker) in lease.held(self.db)? {
+                if (lease.claimed_at, marker.id) <= after {
                     continue;
                 }
                 let standing = Standing {
                     server: Some(lease.server),
                     ..self.live(Some(lease.claimed_at), marker.run, marker.failures)
                 };
-                listed.push(Listed { key: vec![lease.id, marker.id], id: marker.id, standing });
+                let key = vec![lease.claimed_at, marker.id];
+                listed.push(Listed { key, id: marker.id, standing });
             }
         }
         listed.sort_by(|a, b| a.key.cmp(&b.key));
@@ -204,13 +200,8 @@ impl Wish<'_> {
     fn enqueued(&self, after: Option<&[i64]>) -> Result<Vec<Listed>> {
         let from = after.map(|_| (part(after, 0, 0), part(after, 1, 0), part(after, 2, 0)));
         let mut groups = self.groups()?;
-        let mut queues: Vec<i64> = groups.iter().map(|group| group.queue).collect();
-        queues.dedup();
         let mut listed = Vec::new();
-        for queue in queues {
-            if from.is_some_and(|(last, ..)| queue < last) {
-                continue;
-            }
+        for queue in self.by_name(&groups, from.map(|(last, ..)| last))? {
             let start = from.filter(|(last, ..)| queue == *last);
             let mut merged: Vec<&mut Group> =
                 groups.iter_mut().filter(|group| group.queue == queue).collect();
@@ -221,6 +212,25 @@ impl Wish<'_> {
             }
         }
         Ok(listed)
+    }
+
+    /// Returns the queues of the groups in the order of their names, from where the page before ended.
+    fn by_name(&self, groups: &[Group], last: Option<i64>) -> Result<Vec<i64>> {
+        let mut names = Names::default();
+        let mut queues = Vec::new();
+        for group in groups {
+            queues.push((names.queue_name(self.db, group.queue)?, group.queue));
+        }
+        if let Some(last) = last {
+            // The queue may be empty by now; its name still tells its place.
+            let last = names
+                .queue_name(self.db, last)
+                .map_err(|_| Error::invalid("the key of the page names no queue"))?;
+            queues.retain(|(name, _)| *name >= last);
+        }
+        queues.sort_unstable();
+        queues.dedup();
+        Ok(queues.into_iter().map(|(_, queue)| queue).collect())
     }
 
     /// Adds the jobs of a ticket, from where the page before ended.
@@ -290,8 +300,9 @@ impl Group {
     ) -> Result<Option<(i16, i64)>> {
         if self.buffer.is_empty() && !self.done {
             // The ticket in which the page before ended begins at most 100 numbers earlier.
-            let first =
-                start.map_or((i64::MIN, i64::MIN), |(_, priority, seq)| (priority, seq - 100));
+            let first = start.map_or((i64::MIN, i64::MIN), |(_, priority, seq)| {
+                (priority, seq.saturating_sub(100))
+            });
             let (priority, seq) = self.after.unwrap_or(first);
             let (queue, kind) = (self.queue, self.kind);
             let params = (queue, self.suspect, kind, priority, seq, 100);

@@ -118,7 +118,7 @@ pub(super) fn queues(db: &Connection) -> Result<Vec<QueueView>> {
     Ok(views)
 }
 
-/// Reads the age of the first ticket of each group: queue and instant.
+/// Reads the age of the oldest of the first tickets of each group: queue and instant.
 fn oldest(db: &Connection) -> Result<Vec<(i64, i64)>> {
     let mut all = Vec::new();
     let mut last = (i64::MIN, i64::MIN, i64::MIN);

@@ -31,20 +31,13 @@ pub(super) struct Standing {
     pub(super) run: u32,
     pub(super) failures: u32,
     pub(super) server: Option<i64>,
-    pub(super) ran_for: Option<i64>,
 }
 
 impl Standing {
     /// Reads what the place tells; the last outcome is read for final jobs.
     pub(super) fn of(db: &Connection, id: i64, place: &Place) -> Result<Self> {
-        let live = |at, run, failures| Self {
-            state: place.state(),
-            at,
-            run,
-            failures,
-            server: None,
-            ran_for: None,
-        };
+        let live =
+            |at, run, failures| Self { state: place.state(), at, run, failures, server: None };
         Ok(match place {
             Place::Waiting => live(None, 1, 0),
             Place::Due { run_at, marker } => live(Some(*run_at), marker.run, marker.failures),
@@ -54,14 +47,8 @@ impl Standing {
                 ..live(Some(lease.claimed_at), marker.run, marker.failures)
             },
             Place::Ended { state, run, failures } => {
-                let last = find(db, sql!("job_last_run"), [id], |row| {
-                    Ok((row.get::<_, i64>(4)?, row.get::<_, i64>(5)?))
-                })?;
-                Self {
-                    state: *state,
-                    ran_for: last.map(|(ran_for, _)| ran_for),
-                    ..live(last.map(|(_, at)| at), *run, *failures)
-                }
+                let at = find(db, sql!("job_last_run"), [id], |row| row.get(5))?;
+                Self { state: *state, ..live(at, *run, *failures) }
             }
         })
     }
@@ -86,8 +73,6 @@ impl<'c> Summaries<'c> {
         let queue = self.names.queue_name(self.db, home.queue)?;
         self.names.committed();
         let processing = standing.state == JobState::Processing;
-        let told = standing.failures > 0
-            || matches!(standing.state, JobState::Failed | JobState::Scheduled);
         Ok(Some(JobSummary {
             id: JobId::new(id)?,
             kind,
@@ -99,8 +84,8 @@ impl<'c> Summaries<'c> {
             run: Run(standing.run),
             failures: standing.failures,
             server: self.server(standing.server.filter(|_| processing))?,
-            ran_for: standing.ran_for.map(duration),
-            error: if told { self.last_error(id)? } else { None },
+            ran_for: self.ran_for(id, standing)?,
+            error: self.last_error(id)?,
             progress: if processing { self.progress(id, standing.run)? } else { None },
         }))
     }
@@ -115,14 +100,23 @@ impl<'c> Summaries<'c> {
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
+    fn ran_for(&self, id: i64, standing: &Standing) -> Result<Option<Duration>> {
+        if standing.run == 1 && !standing.state.is_final() {
+            return Ok(None);
+        }
+        let ran_for: Option<i64> = find(self.db, sql!("inspect_ran_for"), [id], |row| row.get(0))?;
+        Ok(ran_for.map(duration))
+    }
+
     fn last_error(&self, id: i64) -> Result<Option<String>> {
         let events =
             list(self.db, sql!("inspect_last_error"), [id], |row| row.get::<_, String>(0))?;
         Ok(events.iter().find_map(|json| {
-            let message = match serde_json::from_str(json).ok()? {
-                History::Retried { error, .. } | History::Failed { error, .. } => error.message,
-                _ => return None,
+            let what = serde_json::from_str(json).ok()?;
+            let (History::Retried { error, .. } | History::Failed { error, .. }) = what else {
+                return None;
             };
+            let message = error.message;
             let end = message.floor_char_boundary(ERROR_MAX_BYTES);
             Some(message[..end].to_owned())
         }))
