@@ -109,17 +109,17 @@ impl Plot {
         format!("{pen}{:.1} {:.1}", self.x(sample), self.y(number))
     }
 
-    /// Returns three to six lines at round numbers.
+    /// Returns three to eight lines at round numbers.
     fn grid(&self) -> Vec<(String, String)> {
-        let rough = (self.high - self.low) / 4.0;
+        let rough = (self.high - self.low) / 3.0;
         let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
+        let step = [5.0, 2.0, 1.0]
             .map(|factor| factor * power)
             .into_iter()
-            .find(|&step| step >= rough)
+            .find(|&step| step <= rough)
             .unwrap_or(rough);
         let first = (self.low / step).ceil() * step;
-        (0..6)
+        (0..8)
             .map(|n| first + index(n) * step)
             .filter(|&number| number <= self.high)
             .map(|number| (format!("{:.1}", self.y(number)), readable(number)))
@@ -188,7 +188,7 @@ mod tests {
             let chart = Chart::draw(&table(rows), None).unwrap();
             chart.grid.into_iter().map(|(_, number)| number).collect()
         };
-        assert_eq!(numbers(&["0", "10"]), ["0", "5", "10"]);
+        assert_eq!(numbers(&["0", "10"]), ["0", "2", "4", "6", "8", "10"]);
         assert_eq!(numbers(&["3.7", "21.4"]), ["5", "10", "15", "20"]);
         assert_eq!(numbers(&["-0.02", "0.05"]), ["-0.02", "0", "0.02", "0.04"]);
     }

@@ -8,7 +8,7 @@
 pub(crate) const SAMPLES_MAX: usize = 512;
 
 /// How long the label of a sample is, in characters.
-const LABEL_MAX_CHARS: usize = 32;
+const LABEL_MAX_CHARS: usize = 20;
 
 /// A table of which the rows have passed by.
 #[derive(Debug)]

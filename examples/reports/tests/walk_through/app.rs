@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use legwork::inspect::JobDetail;
+use legwork::inspect::{JobDetail, JobFilter, Page};
 use legwork::sqlite::SqliteStorage;
-use legwork::{Inspect, JobId};
+use legwork::{Inspect, JobId, JobState, Kind};
 use serde_json::Value;
 
 use crate::http::{Answer, request};
@@ -204,6 +204,21 @@ pub(crate) fn job(data: &Path, id: i64) -> JobDetail {
     runtime.block_on(async {
         let storage = SqliteStorage::open(data.join("app.db")).await.unwrap();
         storage.job(JobId::new(id).unwrap()).await.unwrap().expect("there is such a job")
+    })
+}
+
+/// Lists the jobs of a kind that are in a state, in this process.
+pub(crate) fn jobs(data: &Path, state: JobState, kind: &str) -> Vec<JobDetail> {
+    let filter = JobFilter { kind: Some(Kind::new(kind).unwrap()), ..JobFilter::state(state) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let storage = SqliteStorage::open(data.join("app.db")).await.unwrap();
+        let page = storage.jobs(filter, Page::first(100)).await.unwrap();
+        let mut jobs = Vec::new();
+        for summary in page.jobs {
+            jobs.push(storage.job(summary.id).await.unwrap().expect("the job is there"));
+        }
+        jobs
     })
 }
 

@@ -17,6 +17,8 @@ mod rabbitmq;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod smtp;
+#[cfg(test)]
 mod stops;
 #[cfg(test)]
 mod users;

@@ -12,22 +12,13 @@ fn directory() -> tempfile::TempDir {
 #[test]
 fn an_upload_becomes_a_report_and_one_mail() {
     let data = directory();
-    // 17,518 rows at 10,000 a second: slow enough to be watched.
-    let app = App::start(data.path(), &[("REPORTS_ROWS_PER_SECOND", "10000")]);
+    let app = App::start(data.path(), &[]);
     let query = "name=seattle.csv&chart=temperature&mail_to=ada@example.org";
     let path = app.upload(query, &sample_times(2));
     assert_eq!(path, "/reports/1");
-
-    let first = app.get(&path).json();
-    assert_eq!(first["finished_at"], serde_json::Value::Null, "answered before the job ended");
-    let share = |report: &serde_json::Value| report["progress"]["share"].as_f64().unwrap_or(0.0);
-    let early = app.report(&path, |report| share(report) > 0.0);
-    let later =
-        app.report(&path, |report| share(report) > share(&early) || report["state"] == "succeeded");
-    assert_eq!(later["state"], "processing", "progress grew while it was running");
-
     let report = app.delivered(&path);
     assert_eq!((&report["state"], &report["n_rows"]), (&"succeeded".into(), &17_518.into()));
+
     let page = app.get("/reports/1/html");
     assert_eq!(page.status, 200);
     assert!(page.headers["content-security-policy"].contains("default-src 'none'"));
@@ -39,6 +30,26 @@ fn an_upload_becomes_a_report_and_one_mail() {
     for text in ["To: ada@example.org", "Subject: Report: seattle.csv", "report-1.html"] {
         assert!(mail.contains(text), "{text:?} is missing in\n{mail}");
     }
+}
+
+#[test]
+fn a_report_that_takes_long_is_answered_at_once_shows_progress_and_can_be_cancelled() {
+    let data = directory();
+    // So slow that it takes minutes: whatever is seen is seen in the middle.
+    let app = App::start(data.path(), &[("REPORTS_ROWS_PER_SECOND", "1000")]);
+    let path = app.upload("name=seattle.csv", &sample_times(20));
+    let share = |report: &serde_json::Value| report["progress"]["share"].as_f64().unwrap_or(0.0);
+    let early = app.report(&path, |report| share(report) > 0.0);
+    assert_eq!(early["state"], "processing");
+    let later = app.report(&path, |report| share(report) > share(&early));
+    assert_eq!(later["state"], "processing");
+    assert!(share(&later) < 1.0, "{later}");
+
+    let job = later["job"].as_str().expect("a link to the job");
+    assert_eq!(app.press(&format!("{job}/cancel")).status, 303);
+    let report = app.report(&path, |report| report["mail"] == "cancelled");
+    assert_eq!(report["state"], "cancelled");
+    assert_eq!(mails(data.path()), Vec::<String>::new());
 }
 
 #[test]

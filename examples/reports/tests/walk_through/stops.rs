@@ -1,9 +1,11 @@
 //! What survives a crash, and what a stop does to work in flight.
 
+use std::process::Command;
+
 use legwork::JobState;
 use legwork::inspect::History;
 
-use crate::app::{App, SAMPLE, job, job_id, mail, mails, sample_times};
+use crate::app::{App, SAMPLE, job, job_id, jobs, mail, mails, sample_times};
 
 /// Slow enough that a report of the sample takes minutes: it is always in the middle.
 const SLOW: (&str, &str) = ("REPORTS_ROWS_PER_SECOND", "1000");
@@ -50,6 +52,8 @@ fn a_stop_hands_work_back_without_spending_an_attempt() {
     let latest = &stopped.history[0].what;
     assert!(matches!(latest, History::Released { started: true }), "{:?}", stopped.history);
     assert_eq!(mails(data.path()), ["welcome-1.eml"]);
+    assert_eq!(jobs(data.path(), JobState::Scheduled, "mail.reminder").len(), 1);
+    assert_eq!(jobs(data.path(), JobState::Awaiting, "reports.mail").len(), 1);
 
     let app = App::start(data.path(), &[]);
     let report = app.delivered(&path);
@@ -57,6 +61,18 @@ fn a_stop_hands_work_back_without_spending_an_attempt() {
     assert_eq!(mails(data.path()), ["report-1.eml", "welcome-1.eml"]);
     let built = job(data.path(), id);
     assert_eq!((built.summary.state, built.summary.failures), (JobState::Succeeded, 0));
+}
+
+#[test]
+fn a_setting_that_cannot_be_used_ends_the_start_with_its_name() {
+    let output = Command::new(env!("CARGO_BIN_EXE_reports"))
+        .env_clear()
+        .env("LEASE_SECS", "soon")
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("LEASE_SECS is \"soon\", not a whole number of seconds"), "{told}");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use legwork::JobState;
 use legwork::inspect::History;
 use serde_json::json;
 
-use crate::app::{App, job, mail, mails};
+use crate::app::{App, jobs, mail, mails};
 
 #[test]
 fn a_user_gets_a_welcome_and_later_a_reminder() {
@@ -17,9 +18,8 @@ fn a_user_gets_a_welcome_and_later_a_reminder() {
     assert!(mail(data.path(), "reminder-1.eml").contains("To: ada@example.org"));
     assert_eq!(app.terminate(), Some(0));
 
-    let jobs = [1, 2].map(|id| job(data.path(), id));
-    let reminder = jobs.iter().find(|job| job.summary.kind.as_str() == "mail.reminder");
-    let reminder = reminder.expect("the reminder is the first or second job");
+    let reminders = jobs(data.path(), JobState::Succeeded, "mail.reminder");
+    let [reminder] = &reminders[..] else { panic!("one reminder, not {reminders:?}") };
     let is_claim = |what: &History| matches!(what, History::Claimed { .. });
     let claimed = reminder.history.iter().find(|entry| is_claim(&entry.what));
     let waited = claimed.expect("it was claimed").at.since(reminder.summary.created_at);
