@@ -327,12 +327,15 @@ impl<S: Clone + Send + Sync + 'static> HostBuilder<S> {
     fn check_names(&mut self) {
         let mut seen = HashSet::new();
         let mut queues: Vec<&TaskQueue> = Vec::new();
-        for Registered { name, options, queue, .. } in &self.registered {
+        for Registered { name, kind, options, queue, .. } in &self.registered {
             if let Err(error) = legwork_core::name::check("service name", name) {
                 self.problems.push(error.to_string());
             }
             if !seen.insert(name.to_ascii_lowercase()) {
                 self.problems.push(format!("two services are named {name:?}"));
+            }
+            if options.gated && matches!(kind, ServiceKind::TaskQueue | ServiceKind::Http) {
+                self.problems.push(format!("{name:?} cannot gate the readiness: it never says so"));
             }
             if let Some(queue) = queue {
                 if queues.iter().any(|other| other.is_same(queue)) {

@@ -1,21 +1,23 @@
 //! The HTTP service and the health endpoints, over real sockets.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::header;
 use axum::routing::get;
-use legwork_core::State;
+use legwork_core::{BoxError, State};
 use legwork_host::{
-    Host, HostExit, HostHandle, HostPhase, ServiceContext, ServiceState, StopReason,
+    Host, HostExit, HostHandle, HostPhase, HostedService, ServiceContext, ServiceState,
+    StopContext, StopReason,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::journal::Journal;
 
@@ -37,15 +39,12 @@ impl Running {
     /// Runs `host` until it listens.
     async fn new(host: Host) -> Self {
         let handle = host.handle();
-        let mut set = tokio_util::task::TaskTracker::new();
-        let run = set.spawn(host.run());
-        set.close();
+        let run = TaskTracker::new().spawn(host.run());
         let status = handle.wait_until(|status| {
             status.service("http").is_some_and(|http| http.state == ServiceState::Running)
         });
         tokio::time::timeout(LIMIT, status).await.unwrap();
         let addr = handle.http_addr().unwrap();
-        drop(std::mem::take(&mut set));
         Self { handle, run, addr }
     }
 
@@ -192,19 +191,44 @@ async fn health_routes_can_be_left_to_the_application() {
     assert_eq!(host.stop().await.code(), 0);
 }
 
+/// Notes the state of the HTTP service when it starts and stops itself.
+#[derive(Default)]
+struct Watching {
+    journal: Journal,
+    host: OnceLock<HostHandle>,
+}
+
+impl Watching {
+    fn note(&self) {
+        let status = self.host.get().map(HostHandle::status);
+        let http = status.as_ref().and_then(|status| status.service("http"));
+        self.journal.note(http.map_or_else(String::new, |http| http.state.to_string()));
+    }
+}
+
+impl HostedService for Watching {
+    async fn start(&self, cx: &ServiceContext) -> Result<(), BoxError> {
+        self.host.get_or_init(|| cx.host().clone());
+        self.note();
+        Ok(())
+    }
+    async fn stop(&self, _: &StopContext) -> Result<(), BoxError> {
+        self.note();
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn the_http_service_starts_last_and_stops_first_wherever_it_is_registered() {
-    let journal = Journal::default();
+    let watching = Watching::default();
+    let journal = watching.journal.clone();
     let host = Host::builder(())
         .http("127.0.0.1:0", router())
-        .service("a", journal.service())
+        .service("a", watching)
         .handle_signals(false);
     let host = Running::new(host.build().unwrap()).await;
-    let names: Vec<String> =
-        host.handle.status().services.into_iter().map(|service| service.name).collect();
-    assert_eq!(names, ["a", "http"]);
-    let exit = host.stop().await;
-    assert_eq!(exit.code(), 0);
+    assert_eq!(host.stop().await.code(), 0);
+    assert_eq!(journal.lines(), ["not started", "stopped"]);
 }
 
 #[tokio::test]

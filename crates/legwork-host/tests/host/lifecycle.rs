@@ -194,6 +194,7 @@ async fn build_reports_all_problems_at_once() {
         .task_queue("queue", &TaskQueue::bounded(0).workers(0))
         .task_queue("mail", &queue)
         .task_queue("mail-again", &queue)
+        .gates_readiness()
         .shutdown_timeout(Duration::ZERO)
         .build()
         .unwrap_err();
@@ -208,6 +209,7 @@ async fn build_reports_all_problems_at_once() {
         "task queue \"queue\": its capacity is zero",
         "task queue \"queue\": it has no workers",
         "\"mail-again\" works a task queue for the second time",
+        "\"mail-again\" cannot gate the readiness",
         "shutdown_timeout is zero",
     ] {
         assert!(message.contains(part), "{part:?} is missing in {message:?}");
