@@ -42,7 +42,9 @@ pub use legwork_core::*;
 #[cfg(feature = "dashboard")]
 pub use legwork_dashboard as dashboard;
 pub use legwork_host as host;
-pub use legwork_jobs::*;
+pub use legwork_jobs::{
+    Enqueue, EnqueueAll, Jobs, Recurring, RunEvent, RunEvents, Server, ServerBuilder, StopReport,
+};
 /// # Examples
 /// ```
 /// use legwork::prelude::*;
