@@ -1,0 +1,132 @@
+//! A dozen processes work on one SQLite file and are killed at random: nothing is lost, nothing
+//! ends twice.
+//!
+//! The test starts this very program again for each process; `LEGWORK_TORTURE_ROLE` tells it that
+//! it is one. Everyone notes what he does in one ledger; at the end `torture/checker.rs` holds the
+//! ledger against the storage. `LEGWORK_TORTURE_SEED` repeats the choices of a run, though not the
+//! scheduling of its processes.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the processes talk through their standard output")]
+
+#[path = "torture/checker.rs"]
+mod checker;
+#[path = "torture/herd.rs"]
+mod herd;
+#[path = "torture/ledger.rs"]
+mod ledger;
+#[path = "torture/place.rs"]
+mod place;
+#[path = "torture/producer.rs"]
+mod producer;
+#[path = "torture/worker.rs"]
+mod worker;
+
+use std::time::Duration;
+
+use legwork_core::inspect::{Inspect as _, JobFilter, Page};
+use legwork_core::storage::Storage as _;
+use legwork_core::{Actor, JobId, JobState};
+use legwork_sqlite::SqliteStorage;
+
+use crate::herd::{Herd, Role};
+use crate::place::Place;
+
+const WORKERS: u32 = 8;
+const PRODUCERS: u32 = 4;
+const KILLS: u32 = 48;
+
+/// How many jobs each producer adds from one kill to the next.
+const STEP: u64 = 16;
+
+/// How many jobs each producer has added at the end: 3,072 by the four.
+const TOTAL: u64 = STEP * KILLS as u64;
+
+/// How long the processes may take to settle after the last kill.
+const SETTLE_MAX: Duration = Duration::from_secs(40);
+
+#[test]
+fn processes_killed_at_random_lose_no_job_and_finish_none_twice() {
+    let seed = std::env::var("LEGWORK_TORTURE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("LEGWORK_TORTURE_SEED={seed}");
+    let place = Place::new();
+    let mut herd = Herd::new(&place);
+    for slot in 0..PRODUCERS {
+        herd.start(Role::Producer(slot));
+    }
+    for slot in 0..WORKERS {
+        herd.start(Role::Worker(slot));
+    }
+    herd.until("every process is ready", Herd::all_ready);
+    kill_at_random(&mut herd, &mut fastrand::Rng::with_seed(seed));
+    herd.tell_until(TOTAL);
+    herd.until("every producer has added its jobs", |herd| herd.all_reached(TOTAL));
+    let requeued = settle(&place, &mut herd);
+    herd.stop();
+    checker::check(&place, &herd, requeued);
+}
+
+/// Kills and restarts one process after the other while jobs keep coming.
+fn kill_at_random(herd: &mut Herd, random: &mut fastrand::Rng) {
+    for n in 1..=KILLS {
+        let victim = random.u32(..WORKERS + PRODUCERS);
+        if let Some(slot) = victim.checked_sub(WORKERS) {
+            // Aimed at the middle of its enqueues, which take some ten milliseconds.
+            let victim = Role::Producer(slot);
+            herd.listen(Duration::from_millis(random.u64(100..300)));
+            herd.tell_one_until(slot, STEP * u64::from(n));
+            herd.listen(Duration::from_millis(random.u64(..30)));
+            herd.kill(victim);
+            herd.start(victim);
+            herd.tell_until(STEP * u64::from(n));
+        } else {
+            herd.tell_until(STEP * u64::from(n));
+            herd.listen(Duration::from_millis(random.u64(100..400)));
+            herd.kill(Role::Worker(victim));
+            herd.start(Role::Worker(victim));
+        }
+    }
+}
+
+/// Waits until no job is on its way; returns the jobs that had to be requeued.
+///
+/// A job that lost three servers in a row is quarantined, as it should be: kills are not told from
+/// jobs that kill. The checker makes sure that it did lose three; here it gets another chance.
+fn settle(place: &Place, herd: &mut Herd) -> Vec<JobId> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let storage = runtime.block_on(SqliteStorage::open(place.database())).unwrap();
+    let mut requeued = Vec::new();
+    let settled = |_: &mut Herd| {
+        let counts = runtime.block_on(storage.counts()).unwrap();
+        if counts.failed.n > 0 {
+            let failed = JobFilter::state(JobState::Failed);
+            let page = runtime.block_on(storage.jobs(failed, Page::first(200))).unwrap();
+            for job in page.jobs {
+                let actor = Actor::new("torture");
+                runtime.block_on(storage.requeue(job.id, actor)).unwrap();
+                requeued.push(job.id);
+            }
+            return false;
+        }
+        let live = [counts.awaiting, counts.scheduled, counts.enqueued, counts.processing];
+        live.iter().all(|count| count.n == 0)
+    };
+    herd.until_within(SETTLE_MAX, "no job is on its way", settled);
+    runtime.block_on(storage.close()).unwrap();
+    requeued
+}
+
+/// Not a test of its own: the processes of the torture begin here. Without a role there is nothing
+/// to do.
+#[test]
+fn a_process_of_the_torture_plays_its_role() {
+    let Some(role) = Role::of_this_process() else { return };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let place = Place::of_this_process();
+    match role {
+        Role::Worker(slot) => runtime.block_on(worker::work(&place, slot)),
+        Role::Producer(slot) => runtime.block_on(producer::produce(&place, slot)),
+    }
+}
