@@ -194,6 +194,12 @@ window.addEventListener("pagehide", disconnect);
 window.addEventListener("pageshow", connect);
 
 prepare(document);
+// What an action did is told once, not again with each reload.
+const address = new URL(location.href);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  history.replaceState(null, "", address);
+}
 const tab = document.querySelector("#tabs [aria-current]");
 if (tab) tab.scrollIntoView({ block: "nearest", inline: "center" });
 setInterval(() => tick(document), 1000);

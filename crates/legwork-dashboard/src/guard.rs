@@ -39,12 +39,19 @@ pub(crate) async fn guard(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let look = Look::of(&parts);
+    let action = (parts.method == Method::POST).then(|| parts.uri.path().to_owned());
     let answer = match admit(&shared, &parts) {
         Err(failure) => failure.into_response(),
         Ok(who) => {
+            let actor = who.actor.clone();
             let visit = Visit { shared: Arc::clone(&shared), look: look.clone(), who };
             parts.extensions.insert(visit);
-            next.run(Request::from_parts(parts, body)).await
+            let answer = next.run(Request::from_parts(parts, body)).await;
+            if let Some(action) = action {
+                let status = answer.status().as_u16();
+                tracing::info!(actor, action, status, "an operator acted on the dashboard");
+            }
+            answer
         }
     };
     let mut response = dress(&shared, &look, answer);

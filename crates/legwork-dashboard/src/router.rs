@@ -34,8 +34,8 @@ pub(crate) struct Shared {
 /// Makes the dashboard of a storage, to be nested at any path.
 ///
 /// `access` decides about every request, as [`Access`] says. Its pages follow the prefix at which
-/// they are nested. At most 64 browsers are kept up to date at once; further ones are served, but
-/// not live.
+/// they are nested; nested at `/jobs`, the overview is `/jobs`, without a slash at the end. At most
+/// 64 pages are kept up to date at once; further ones are served, but not live.
 ///
 /// # Examples
 /// ```

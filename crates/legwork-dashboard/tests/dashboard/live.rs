@@ -1,12 +1,15 @@
 //! The live stream of a page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Response, StatusCode, header};
 use futures_util::StreamExt as _;
 use legwork_core::{CancellationToken, Storage as _};
-use legwork_dashboard::{Access, DashboardOptions};
+use legwork_dashboard::{Access, DashboardOptions, router};
+use legwork_testing::{Fault, FaultStorage, MemoryStorage, Operation};
+use tower::ServiceExt as _;
 
 use crate::shop::{Shop, get};
 
@@ -139,4 +142,37 @@ async fn an_unknown_view_is_a_bad_request() {
         let page = shop.get(&format!("/jobs/events{query}")).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_fails_is_told_once_and_the_page_recovers() {
+    let storage = FaultStorage::new(Arc::new(MemoryStorage::new()));
+    let app = router(Arc::new(storage.clone()), Access::local_only());
+    let mut events = stream(app.oneshot(get("/events?view=queues")).await.unwrap());
+    next(&mut events).await.unwrap();
+    storage.always(Operation::Inspect, Fault::Unavailable);
+    let trouble = next(&mut events).await.unwrap();
+    assert!(trouble.starts_with("event: trouble\ndata: The storage does not answer."), "{trouble}");
+    tokio::time::advance(Duration::from_secs(5)).await;
+    storage.heal();
+    let recovered = next(&mut events).await.unwrap();
+    assert!(recovered.starts_with("event: fragments\n"), "{recovered}");
+    assert!(recovered.contains("\"queues\":"), "all fragments come again: {recovered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_who_look_at_the_same_page_cost_the_storage_what_one_does() {
+    let storage = FaultStorage::new(Arc::new(MemoryStorage::new()));
+    let app = router(Arc::new(storage.clone()), Access::local_only());
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        let response = app.clone().oneshot(get("/events?view=queues")).await.unwrap();
+        open.push(stream(response));
+    }
+    let before = storage.calls(Operation::Inspect);
+    for events in &mut open {
+        next(events).await.unwrap();
+    }
+    let n_reads = storage.calls(Operation::Inspect) - before;
+    assert_eq!(n_reads, 3, "counts, time and queues, once for all ten");
 }
