@@ -1,11 +1,13 @@
 //! What survives a crash, and what a stop does to work in flight.
 
+use std::path::Path;
 use std::process::Command;
 
 use legwork::JobState;
 use legwork::inspect::History;
 
 use crate::app::{App, SAMPLE, job, job_id, jobs, mail, mails, sample_times};
+use crate::wait::until;
 
 /// Slow enough that a report of the sample takes minutes: it is always in the middle.
 const SLOW: (&str, &str) = ("REPORTS_ROWS_PER_SECOND", "1000");
@@ -84,4 +86,39 @@ fn an_idle_process_stops_at_once_and_starts_again() {
         mail(data.path(), name);
         assert_eq!(app.terminate(), Some(0));
     }
+}
+
+#[test]
+fn kills_right_after_a_mail_lose_nothing_and_mail_nothing_twice() {
+    const REPORTS: usize = 8;
+    let data = tempfile::tempdir().unwrap();
+    let settings = [("LEASE_SECS", "1")];
+    let app = App::start(data.path(), &settings);
+    for n in 1..=REPORTS {
+        app.upload(&format!("name={n}.csv"), &sample_times(n));
+    }
+    // The file is there before the run that wrote it is recorded: mostly it runs again.
+    mailed(data.path(), 1);
+    app.kill();
+    let app = App::start(data.path(), &settings);
+    mailed(data.path(), REPORTS / 2);
+    app.kill();
+
+    let app = App::start(data.path(), &settings);
+    for n in 1..=REPORTS {
+        let report = app.delivered(&format!("/reports/{n}"));
+        assert_eq!(report["n_rows"], 8_759 * n);
+    }
+    assert_eq!(mails(data.path()).len(), REPORTS);
+    assert_eq!(app.terminate(), Some(0));
+    for kind in ["reports.build", "reports.mail"] {
+        let done = jobs(data.path(), JobState::Succeeded, kind);
+        assert_eq!(done.len(), REPORTS, "{kind}");
+        assert!(done.iter().all(|job| job.summary.failures == 0), "{done:?}");
+    }
+}
+
+/// Waits until so many mails are there.
+fn mailed(data: &Path, n_mails: usize) {
+    until(&format!("{n_mails} mails"), || (mails(data).len() >= n_mails).then_some(()));
 }
