@@ -104,6 +104,8 @@ mod family;
 mod fence;
 mod finish;
 mod fixture;
+mod handle;
+mod heartbeat;
 mod history;
 mod inspect;
 pub mod model;
@@ -125,6 +127,7 @@ pub use self::fixture::Fixture;
 use std::time::Duration;
 
 suite! { ($)
+    handle __handle_cases,
     enqueue __enqueue_cases,
     args __args_cases,
     values __values_cases,
@@ -136,6 +139,7 @@ suite! { ($)
     cancel __cancel_cases,
     continuation __continuation_cases,
     family __family_cases,
+    heartbeat __heartbeat_cases,
     rescue __rescue_cases,
     release __release_cases,
     prune __prune_cases,

@@ -4,8 +4,9 @@
 
 use std::collections::HashSet;
 
+use legwork_core::limits::CLAIM_MAX_JOBS;
 use legwork_core::storage::Claim;
-use legwork_core::{ErrorKind, JobState as S, Run};
+use legwork_core::{ErrorKind, JobState as S, On, Run};
 
 use super::Fixture;
 use super::draft::{Draft as _, KIND, job, jobs, kind, queue, secs};
@@ -24,6 +25,8 @@ cases! { ($) claim __claim_cases:
     passes_over_paused_queues,
     hands_out_a_paused_queue_again_after_it_was_resumed,
     takes_at_most_as_many_as_asked_for,
+    takes_at_most_a_thousand_whatever_was_asked_for,
+    takes_a_queue_that_is_named_twice_once,
     leaves_the_rest_of_a_batch_for_others,
     takes_nothing_when_nothing_is_asked_for,
     starts_with_the_first_run,
@@ -31,6 +34,7 @@ cases! { ($) claim __claim_cases:
     puts_later_claims_under_other_leases,
     shows_the_job_as_processing_on_its_server,
     cancels_a_job_that_expired_before_it_started,
+    cancels_the_children_of_a_job_that_expired,
     takes_a_job_that_has_not_expired_yet,
     gives_a_server_that_was_never_registered_nothing,
     gives_a_server_that_was_declared_dead_nothing,
@@ -142,6 +146,19 @@ async fn takes_at_most_as_many_as_asked_for(fx: &Fixture) {
     assert_eq!((fx.count(S::Processing).await, fx.count(S::Enqueued).await), (3, 7));
 }
 
+async fn takes_at_most_a_thousand_whatever_was_asked_for(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(CLAIM_MAX_JOBS + 50)).await;
+    let server = fx.server().await;
+    assert_eq!(ids(&server.claim(usize::MAX).await), all[..CLAIM_MAX_JOBS]);
+    assert_eq!(ids(&server.claim(usize::MAX).await), all[CLAIM_MAX_JOBS..]);
+}
+
+async fn takes_a_queue_that_is_named_twice_once(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(3)).await;
+    let queues = vec![queue("default"), queue("mail"), queue("default")];
+    assert_eq!(ids(&fx.server().await.claim_as(Claim { queues, ..wish(9) }).await), all);
+}
+
 async fn leaves_the_rest_of_a_batch_for_others(fx: &Fixture) {
     let all = fx.enqueue_all(jobs(100)).await;
     let (one, two) = (fx.server().await, fx.other_server().await);
@@ -203,6 +220,18 @@ async fn cancels_a_job_that_expired_before_it_started(fx: &Fixture) {
     fx.advance(secs(11));
     assert_eq!(ids(&fx.server().await.claim(2).await), [fresh]);
     assert_eq!(fx.state(expired).await, S::Cancelled);
+}
+
+async fn cancels_the_children_of_a_job_that_expired(fx: &Fixture) {
+    let expires_at = fx.now().after(secs(10));
+    let parent = fx.enqueue(job().options(|o| o.expires_at = Some(expires_at))).await;
+    let child = fx.enqueue(job().child_of(parent)).await;
+    let other = fx.enqueue(job().child_on(parent, On::Cancelled)).await;
+    fx.advance(secs(10));
+    let server = fx.server().await;
+    server.claim(1).await;
+    assert_eq!((fx.state(parent).await, fx.state(child).await), (S::Cancelled, S::Cancelled));
+    assert!([S::Enqueued, S::Processing].contains(&fx.state(other).await));
 }
 
 async fn takes_a_job_that_has_not_expired_yet(fx: &Fixture) {

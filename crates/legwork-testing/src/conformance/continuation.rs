@@ -29,6 +29,7 @@ cases! { ($) continuation __continuation_cases:
     waits_through_a_rescue_of_its_parent,
     counts_a_parent_that_is_named_twice_once,
     is_stored_once_when_the_call_is_repeated,
+    is_existing_when_the_call_is_repeated_after_its_parent_was_pruned,
     may_have_parents_in_other_queues,
     is_let_go_by_a_parent_that_was_cancelled_before_it_started,
 }
@@ -245,6 +246,17 @@ async fn is_stored_once_when_the_call_is_repeated(fx: &Fixture) {
     let server = fx.server().await;
     server.work_one(succeeded()).await;
     assert_eq!(super::server::ids(&server.claim(5).await), [ids[1]]);
+}
+
+async fn is_existing_when_the_call_is_repeated_after_its_parent_was_pruned(fx: &Fixture) {
+    let parent = fx.enqueue(job()).await;
+    let child = job().id(fx.allocate(1).await[0]).child_of(parent);
+    let id = fx.enqueue(child.clone()).await;
+    let server = fx.server().await;
+    server.work_one(succeeded()).await;
+    assert_eq!(fx.prune_all().await, 1);
+    assert_eq!(fx.store().enqueue(vec![child]).await.unwrap(), [Enqueued::Existing(id)]);
+    assert_eq!(ids(&server.claim(5).await), [id]);
 }
 
 async fn may_have_parents_in_other_queues(fx: &Fixture) {

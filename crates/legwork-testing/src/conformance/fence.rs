@@ -18,6 +18,7 @@ cases! { ($) fence __fence_cases:
     refuses_a_lease_that_never_was,
     refuses_the_lease_of_another_job,
     refuses_another_server,
+    refuses_another_server_that_repeats_an_end,
     refuses_another_verdict_for_a_run_that_ended,
     refuses_a_job_that_was_never_claimed,
     refuses_a_job_that_does_not_exist,
@@ -81,6 +82,13 @@ async fn refuses_another_server(fx: &Fixture) {
     assert_eq!(thief.finish(&claimed, succeeded()).await, Finished::Lost);
     assert_eq!(fx.unregistered().finish(&claimed, failed()).await, Finished::Lost);
     assert_eq!(fx.state(id).await, S::Processing);
+}
+
+async fn refuses_another_server_that_repeats_an_end(fx: &Fixture) {
+    fx.enqueue(job()).await;
+    let claimed = fx.server().await.work_one(succeeded()).await;
+    assert_eq!(fx.other_server().await.finish(&claimed, succeeded()).await, Finished::Lost);
+    assert_eq!(fx.unregistered().finish(&claimed, succeeded()).await, Finished::Lost);
 }
 
 async fn refuses_another_verdict_for_a_run_that_ended(fx: &Fixture) {

@@ -31,6 +31,7 @@ cases! { ($) finish __finish_cases:
     tells_how_long_the_run_took,
     leaves_exactly_one_end_per_job,
     of_a_thousand_jobs_in_one_exchange_leaves_nothing_behind,
+    takes_runs_of_many_leases_in_one_exchange,
     cuts_no_error_text_of_the_allowed_length,
 }
 
@@ -206,6 +207,20 @@ async fn of_a_thousand_jobs_in_one_exchange_leaves_nothing_behind(fx: &Fixture) 
     assert!(answer.finished.iter().all(|finished| *finished == Finished::Recorded));
     assert!(answer.claimed.is_empty());
     assert_eq!((fx.count(S::Succeeded).await, fx.count(S::Processing).await), (1_000, 0));
+}
+
+async fn takes_runs_of_many_leases_in_one_exchange(fx: &Fixture) {
+    fx.enqueue_all(jobs(300)).await;
+    let server = fx.server().await;
+    let mut claimed = Vec::new();
+    for n in (1..=3).cycle().take(150) {
+        claimed.extend(server.claim(n).await);
+    }
+    assert_eq!(claimed.len(), 300);
+    claimed.reverse();
+    let answer = server.exchange(claimed.iter().map(done).collect(), None).await;
+    assert!(answer.finished.iter().all(|finished| *finished == Finished::Recorded));
+    assert_eq!((fx.count(S::Succeeded).await, fx.count(S::Processing).await), (300, 0));
 }
 
 async fn cuts_no_error_text_of_the_allowed_length(fx: &Fixture) {
