@@ -49,6 +49,12 @@ fn check_parents(w: &Write<'_>, jobs: &[NewJob]) -> Result<()> {
     }
     let mut earlier = HashSet::new();
     for (index, job) in jobs.iter().enumerate() {
+        // A job that exists is not stored again: its parents may have been pruned meanwhile.
+        if let Some(id) = job.id.filter(|_| !job.parents.is_empty())
+            && exists(w.db, sql!("job_exists"), [id.get()])?
+        {
+            continue;
+        }
         for parent in &job.parents {
             let id = parent.id;
             if !earlier.contains(&id) && !exists(w.db, sql!("job_exists"), [id.get()])? {
