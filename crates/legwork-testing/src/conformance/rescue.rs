@@ -4,11 +4,12 @@
 //! `fence.rs`.
 
 use legwork_core::inspect::History;
+use legwork_core::limits::SUSPECT_LOSSES;
 use legwork_core::storage::{Beat, Claim, FailReason, Rescue, Rescued, SilentServer};
 use legwork_core::{JobState as S, Run};
 
 use super::Fixture;
-use super::draft::{Draft as _, job, jobs, retry, secs, succeeded};
+use super::draft::{Draft as _, job, jobs, retry, secs, snoozed, succeeded};
 use super::server::{Server, ids, wish};
 
 cases! { ($) rescue __rescue_cases:
@@ -159,19 +160,23 @@ async fn counts_the_servers_that_a_job_lost_in_a_row(fx: &Fixture) {
 
 async fn forgets_losses_when_a_run_ends(fx: &Fixture) {
     fx.enqueue(job()).await;
-    lose(fx, 2).await;
-    let server = fx.server().await;
-    assert_eq!(server.work_one(retry(secs(1))).await.losses, 2);
-    fx.advance(secs(1));
-    fx.promote().await;
-    assert_eq!(server.claim_one().await.losses, 0);
+    for verdict in [retry(secs(1)), snoozed(secs(1))] {
+        lose(fx, 2).await;
+        let server = fx.server().await;
+        assert_eq!(server.work_one(verdict).await.losses, 2);
+        fx.advance(secs(1));
+        fx.promote().await;
+    }
+    assert_eq!(fx.server().await.claim_one().await.losses, 0);
 }
 
 async fn hands_out_no_more_suspects_than_asked_for(fx: &Fixture) {
     fx.enqueue_all(jobs(3)).await;
-    let dying = fx.server().await;
-    dying.claim(3).await;
-    fx.kill(&dying).await;
+    for _ in 0..SUSPECT_LOSSES {
+        let dying = fx.server().await;
+        assert_eq!(dying.claim(3).await.len(), 3, "one death makes no suspect");
+        fx.kill(&dying).await;
+    }
     let server = fx.server().await;
     assert!(server.claim_as(Claim { suspects_max: 0, ..wish(5) }).await.is_empty());
     assert_eq!(server.claim_as(Claim { suspects_max: 1, ..wish(5) }).await.len(), 1);
@@ -180,9 +185,11 @@ async fn hands_out_no_more_suspects_than_asked_for(fx: &Fixture) {
 
 async fn passes_over_suspects_to_reach_innocent_jobs(fx: &Fixture) {
     let suspects = fx.enqueue_all(vec![job().priority(-9); 150]).await;
-    let dying = fx.server().await;
-    dying.claim(150).await;
-    fx.kill(&dying).await;
+    for _ in 0..SUSPECT_LOSSES {
+        let dying = fx.server().await;
+        dying.claim(150).await;
+        fx.kill(&dying).await;
+    }
     let innocent = fx.enqueue_all(jobs(3)).await;
     let claimed = fx.server().await.claim_as(Claim { suspects_max: 1, ..wish(4) }).await;
     let claimed = ids(&claimed);
