@@ -32,6 +32,13 @@ pub const PROGRESS_MAX_BYTES: usize = 1024;
 /// How many parents a continuation may have.
 pub const PARENTS_MAX: usize = 1_000;
 
+/// After how many servers in a row that died with a job it is a suspect, of which a server runs one
+/// at a time.
+///
+/// One death accuses everything that was running, long jobs by the dozen: they run again side by
+/// side. What was there at two deaths runs alone, so that a third accuses nobody else.
+pub const SUSPECT_LOSSES: u32 = 2;
+
 /// How many tags a job may have.
 pub const TAGS_MAX: usize = 16;
 

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use legwork_core::limits::CLAIM_MAX_JOBS;
 use legwork_core::storage::{
     Claim, ClaimedJob, Exchange, Exchanged, Finish, Finished, Kinds, Verdict, Wakes,
 };
@@ -170,7 +171,7 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
         if self.shared.fence.is_lost() {
             // Another server may run them already.
             for job in self.buffer.drain(..) {
-                self.suspects -= usize::from(job.losses > 0);
+                self.suspects -= usize::from(job.is_suspect());
                 self.shared.leases.job_ended(job.lease);
             }
         }
@@ -191,7 +192,11 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
             }
             None => return,
         };
-        self.suspects -= usize::from(suspect);
+        if suspect {
+            self.suspects -= 1;
+            // The next suspect may wait already, and was passed over while this one ran.
+            self.hungry = true;
+        }
         let secs = finish.ran_for.as_secs_f64();
         // A mean over about the last ten runs follows a change of work within a moment.
         self.mean_run = Some(self.mean_run.map_or(secs, |mean| 0.9 * mean + 0.1 * secs));
@@ -201,7 +206,7 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
     /// Hands back what no worker has begun.
     fn give_back_buffer(&mut self) {
         for job in std::mem::take(&mut self.buffer) {
-            self.suspects -= usize::from(job.losses > 0);
+            self.suspects -= usize::from(job.is_suspect());
             let verdict = Verdict::Released { started: false };
             let ClaimedJob { id, run, lease, kind, .. } = job;
             let finish = Finish { id, run, lease, ran_for: Duration::ZERO, verdict };
@@ -247,7 +252,8 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
         let wanted = capacity.saturating_sub(taken);
         // A few jobs at a time would cost a claim each; a buffer that still feeds the workers
         // waits.
-        if !self.buffer.is_empty() && wanted < capacity / 4 { 0 } else { wanted }
+        let later = !self.buffer.is_empty() && wanted < capacity / 4;
+        if later { 0 } else { std::cmp::min(wanted, CLAIM_MAX_JOBS) }
     }
 
     fn prefetch(&self) -> usize {
@@ -292,7 +298,7 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
         self.hungry = claimed.len() >= asked;
         self.poll_at = Instant::now() + jittered(self.wish.poll_interval);
         self.shared.leases.claim_ended(claimed.iter().map(|job| job.lease));
-        self.suspects += claimed.iter().filter(|job| job.losses > 0).count();
+        self.suspects += claimed.iter().filter(|job| job.is_suspect()).count();
         self.buffer.extend(claimed);
         if self.stopping {
             self.give_back_buffer();

@@ -43,14 +43,14 @@ pub(crate) struct Executor<S> {
 pub(crate) struct Done {
     pub(crate) finish: Finish,
     pub(crate) kind: Kind,
-    /// Whether the job was a suspect: its last server died.
+    /// Whether the job was a suspect.
     pub(crate) suspect: bool,
 }
 
 impl<S: Clone + Send + Sync + 'static> Executor<S> {
     /// Runs a job to its end and says what becomes of it.
     pub(crate) async fn run(self: Arc<Self>, job: ClaimedJob) -> Done {
-        let suspect = job.losses > 0;
+        let suspect = job.is_suspect();
         let started = Instant::now();
         let Some(work) = self.registry.get(&job.kind).cloned() else {
             return done(&job, Duration::ZERO, RunEnding::NotStarted, None);
@@ -204,7 +204,7 @@ fn done(job: &ClaimedJob, ran_for: Duration, ending: RunEnding, attempt: Option<
         None => legwork_core::storage::Verdict::Released { started: false },
     };
     let finish = Finish { id: job.id, run: job.run, lease: job.lease, ran_for, verdict };
-    Done { finish, kind: job.kind.clone(), suspect: job.losses > 0 }
+    Done { finish, kind: job.kind.clone(), suspect: job.is_suspect() }
 }
 
 /// What a context can ask of its server.

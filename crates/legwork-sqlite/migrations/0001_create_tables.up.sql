@@ -1,7 +1,6 @@
--- breaking: no
--- Creates every table. All names start with legwork_, because the user's own tables live in the same
--- file. Instants are microseconds since 1970, durations microseconds. The state of a job is the
--- place of its marker: waiting, due, ready, lease or outcome.
+-- breaking: no Creates every table. All names start with legwork_, because the user's own tables
+-- live in the same file. Instants are microseconds since 1970, durations microseconds. The state of
+-- a job is the place of its marker: waiting, due, ready, lease or outcome.
 
 -- One row: the next number for job ids, ticket sequences and leases, handed out in commit order.
 CREATE TABLE legwork_sequence (
@@ -38,7 +37,7 @@ CREATE TABLE legwork_job (
 -- kinds that its server has not registered. entered_at is null where it is the job's created_at.
 CREATE TABLE legwork_ready (
     queue INTEGER NOT NULL,
-    suspect INTEGER NOT NULL CHECK (suspect = (losses > 0)),
+    suspect INTEGER NOT NULL CHECK (suspect = (losses >= 2)),
     kind INTEGER NOT NULL,
     priority INTEGER NOT NULL CHECK (priority BETWEEN -32768 AND 32767),
     seq INTEGER NOT NULL,
@@ -93,9 +92,9 @@ CREATE TABLE legwork_lease (
 ) STRICT;
 CREATE INDEX legwork_lease_server ON legwork_lease (server);
 
--- One row per run that ended. result: 1 succeeded, 2 failed, 3 cancelled, 4 retried, 5 snoozed,
--- 6 released, 7 interrupted, 8 lost; negative: a final one after which the job was requeued. asked
--- is what the server asked for, where a cancel or a limit made something else of it. ran_for is null
+-- One row per run that ended. result: 1 succeeded, 2 failed, 3 cancelled, 4 retried, 5 snoozed, 6
+-- released, 7 interrupted, 8 lost; negative: a final one after which the job was requeued. asked is
+-- what the server asked for, where a cancel or a limit made something else of it. ran_for is null
 -- where no handler ended.
 CREATE TABLE legwork_outcome (
     id INTEGER NOT NULL,

@@ -1,8 +1,10 @@
 //! Tickets: what can be claimed.
 //!
-//! Enqueue makes fresh tickets of up to 100 consecutive ids; whatever comes in again gets a ticket of its
-//! own with a fresh place in the order. Claiming is [`crate::claim`]; cancel and delete cut a job out.
+//! Enqueue makes fresh tickets of up to 100 consecutive ids; whatever comes in again gets a ticket
+//! of its own with a fresh place in the order. Claiming is [`crate::claim`]; cancel and delete cut
+//! a job out.
 
+use legwork_core::limits::SUSPECT_LOSSES;
 use rusqlite::Row;
 
 use crate::error::Result;
@@ -10,8 +12,8 @@ use crate::marker::{Home, Marker};
 use crate::query::{find, sql};
 use crate::write::Write;
 
-/// How many jobs a ticket stands for at most: a claim of four never waits behind more, and the cost of
-/// a ticket is shared by enough (measured: 100 and 500 are within noise).
+/// How many jobs a ticket stands for at most: a claim of four never waits behind more, and the cost
+/// of a ticket is shared by enough (measured: 100 and 500 are within noise).
 pub(crate) const TICKET_MAX: i64 = 100;
 
 /// Claimable jobs of one queue, kind and priority with consecutive ids.
@@ -42,9 +44,9 @@ impl Ticket {
         })
     }
 
-    /// Tells whether the last server of its jobs died.
+    /// Tells whether its jobs are suspects: of these a claim takes only so many.
     pub(crate) fn is_suspect(&self) -> bool {
-        self.losses > 0
+        self.losses >= SUSPECT_LOSSES
     }
 
     /// Tells whether it stands for the job.

@@ -152,7 +152,7 @@ pub struct Claim {
     pub kinds: Kinds,
     /// How many jobs at most, up to [`CLAIM_MAX_JOBS`](crate::limits::CLAIM_MAX_JOBS).
     pub max: usize,
-    /// How many suspects at most: jobs whose last server died.
+    /// How many suspects at most (see [`ClaimedJob::is_suspect`]).
     pub suspects_max: usize,
 }
 
@@ -193,8 +193,16 @@ pub struct ClaimedJob {
     pub options: JobOptions,
     /// How many runs have failed.
     pub failures: u32,
-    /// How many servers in a row died while holding it; more than none makes it a suspect.
+    /// How many servers in a row died while holding it.
     pub losses: u32,
     /// When it was enqueued.
     pub created_at: Timestamp,
+}
+
+impl ClaimedJob {
+    /// Tells whether the job may be what its servers die of: it was lost by
+    /// [`SUSPECT_LOSSES`](crate::limits::SUSPECT_LOSSES) of them in a row.
+    pub fn is_suspect(&self) -> bool {
+        self.losses >= crate::limits::SUSPECT_LOSSES
+    }
 }

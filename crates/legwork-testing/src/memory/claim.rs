@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use legwork_core::inspect::History;
-use legwork_core::limits::CLAIM_MAX_JOBS;
+use legwork_core::limits::{CLAIM_MAX_JOBS, SUSPECT_LOSSES};
 use legwork_core::state::Event;
 use legwork_core::storage::{Claim, ClaimedJob};
 use legwork_core::{Incarnation, JobId, LeaseId, QueueName};
@@ -66,7 +66,7 @@ impl Model {
                 picked.expired.push(id);
                 continue;
             }
-            if record.losses > 0 {
+            if record.losses >= SUSPECT_LOSSES {
                 if picked.n_suspects == claim.suspects_max {
                     continue;
                 }
