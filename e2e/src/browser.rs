@@ -86,7 +86,7 @@ impl Browser {
         text(&must(self.driver.get("/url").await, "the address"))
     }
 
-    /// Waits until the page shows what `selector` selects: CSS, or XPath after a slash.
+    /// Waits until the page shows what `selector` selects: CSS, or `XPath` after a slash.
     pub(crate) async fn see(&self, selector: &str) -> Element {
         match self.driver.find(selector).await {
             Ok(element) => element,
@@ -254,7 +254,7 @@ impl Browser {
     }
 }
 
-/// Writes a text as an XPath literal.
+/// Writes a text as a literal of `XPath`.
 pub(crate) fn quoted(words: &str) -> String {
     assert!(!words.contains('"'), "XPath cannot quote {words}");
     format!("\"{words}\"")

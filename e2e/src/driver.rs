@@ -1,4 +1,4 @@
-//! The WebDriver protocol, as far as the browser tests need it: one session with chromedriver.
+//! The protocol of chromedriver, as far as the browser tests need it: one session with chromedriver.
 //!
 //! `browser` is its only caller. Each command is one HTTP request on a connection of its own; there
 //! are too few of them for anything cleverer. A session must be ended, or its browser stays open.
@@ -75,7 +75,7 @@ impl Driver {
         call(&self.authority, Method::POST, &format!("{}{path}", self.session), Some(body)).await
     }
 
-    /// Waits until an element is there: `selector` is CSS, or XPath when it starts with a slash.
+    /// Waits until an element is there: `selector` is CSS, or `XPath` when it starts with `/`.
     pub(crate) async fn find(&self, selector: &str) -> Result<Element, Refusal> {
         let found = self.post("/element", by(selector)).await?;
         Ok(element(&found))

@@ -8,7 +8,7 @@
 //! - `flow`: runs one test: the application, the browser, the skip, the end of both
 //! - `site`: the application whose dashboard is looked at, and what its handlers do
 //! - `browser`: what a person does with a page: look, click, write, press keys
-//! - `driver`: the WebDriver protocol below that
+//! - `driver`: the protocol of chromedriver below that
 //! - `flows`: the tests, one file per subject
 //! - `looks`: every page in both themes, as pictures when asked for; `seed` fills them
 

@@ -23,6 +23,9 @@ const SHOTS_VARIABLE: &str = "LEGWORK_E2E_SHOTS";
 /// The widths of a desk and of a small phone, in pixels.
 const WIDTHS: [(&str, u32); 2] = [("desk", 1280), ("phone", 360)];
 
+/// The height of a window, in pixels.
+const HEIGHT: u64 = 700;
+
 /// The longest picture, in pixels.
 const HEIGHT_MAX: u64 = 2_600;
 
@@ -118,8 +121,9 @@ async fn every_page_fits_and_can_be_read_in_both_themes() {
             faults.extend(look_at(browser, name, page).await);
         }
         browser.visit(&format!("{base}/no-such-page")).await;
+        faults.extend(look_at_this(browser, "missing-phone", WIDTHS[1].1).await);
+        // The browser tells of every 404.
         browser.complaints().await;
-        faults.extend(look_at_this(browser, "missing").await);
         assert_eq!(faults, [""; 0], "what is wrong with the pages");
         jobs.close().await.expect("everything is stored");
     })
@@ -136,13 +140,17 @@ async fn shop(directory: &Path) -> Arc<dyn Store> {
     store
 }
 
-/// Visits a page and looks at it from all sides; returns what is wrong with it.
+/// Visits a page on each device and looks at it from all sides; returns what is wrong with it.
 async fn look_at(browser: &Browser, name: &str, page: &str) -> Vec<String> {
-    browser.visit(page).await;
-    browser.see_live().await;
-    // As if the reader went away: no update may replace what is being looked at.
-    browser.run("window.dispatchEvent(new Event('pagehide'))").await;
-    let mut faults = look_at_this(browser, name).await;
+    let mut faults = Vec::new();
+    for (device, width) in WIDTHS {
+        resize(browser, width, HEIGHT).await;
+        browser.visit(page).await;
+        browser.see_live().await;
+        // As if the reader went away: no update may replace what is being looked at.
+        browser.run("window.dispatchEvent(new Event('pagehide'))").await;
+        faults.extend(look_at_this(browser, &format!("{name}-{device}"), width).await);
+    }
     let controls = "a, button, input:not([type=hidden]), select, summary, progress, meter";
     for control in browser.without_name(controls).await {
         faults.push(format!("{name}: has no name to be spoken: {control}"));
@@ -150,29 +158,25 @@ async fn look_at(browser: &Browser, name: &str, page: &str) -> Vec<String> {
     faults
 }
 
-/// Looks at the page that is open.
-async fn look_at_this(browser: &Browser, name: &str) -> Vec<String> {
+/// Looks at the page that is open, in both themes.
+async fn look_at_this(browser: &Browser, name: &str, width: u32) -> Vec<String> {
     let mut faults = Vec::new();
     for theme in ["light", "dark"] {
         let scheme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
         browser.chromium("Emulation.setEmulatedMedia", json!({ "features": scheme })).await;
-        for (place, width) in WIDTHS {
-            resize(browser, width, 900).await;
-            // Colours that still move towards the new theme are those of neither.
-            browser.run("for (const each of document.getAnimations()) each.cancel()").await;
-            let look = format!("{name}-{place}-{theme}");
-            for (fault, script) in [("too faint", FAINT), ("too wide", WIDE)] {
-                let found = browser.run(script).await;
-                let found = found.as_array().into_iter().flatten();
-                faults.extend(found.map(|what| format!("{look}: {fault}: {what}")));
-            }
-            if let Some(directory) = std::env::var_os(SHOTS_VARIABLE) {
-                let height = browser.run("return document.documentElement.scrollHeight").await;
-                let height = height.as_u64().expect("a height").clamp(700, HEIGHT_MAX);
-                resize(browser, width, height).await;
-                let file = PathBuf::from(directory).join(format!("{look}.png"));
-                std::fs::write(file, browser.picture().await).expect("the picture is written");
-            }
+        // Colours that still move towards the new theme are those of neither.
+        browser.run("for (const each of document.getAnimations()) each.cancel()").await;
+        for (fault, script) in [("too faint", FAINT), ("too wide", WIDE)] {
+            let found = browser.run(script).await;
+            let found = found.as_array().into_iter().flatten();
+            faults.extend(found.map(|what| format!("{name}-{theme}: {fault}: {what}")));
+        }
+        if let Some(directory) = std::env::var_os(SHOTS_VARIABLE) {
+            let height = browser.run("return document.documentElement.scrollHeight").await;
+            let height = height.as_u64().expect("a height").clamp(HEIGHT, HEIGHT_MAX);
+            resize(browser, width, height).await;
+            let file = PathBuf::from(directory).join(format!("{name}-{theme}.png"));
+            std::fs::write(file, browser.picture().await).expect("the picture is written");
         }
     }
     faults
