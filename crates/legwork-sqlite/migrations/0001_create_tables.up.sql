@@ -135,7 +135,8 @@ CREATE TABLE legwork_server (
     info TEXT
 ) STRICT;
 CREATE INDEX legwork_server_live ON legwork_server (id) WHERE gone_at IS NULL;
-CREATE INDEX legwork_server_gone ON legwork_server (gone_at) WHERE gone_at IS NOT NULL AND info IS NOT NULL;
+CREATE INDEX legwork_server_gone ON legwork_server (gone_at)
+    WHERE gone_at IS NOT NULL AND info IS NOT NULL;
 
 CREATE TABLE legwork_cancel (
     server INTEGER NOT NULL,

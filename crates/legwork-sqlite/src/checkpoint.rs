@@ -1,8 +1,9 @@
 //! Copying the log into the database, off the way of the commits.
 //!
-//! The writer counts what it writes and signals; a thread with a connection of its own copies. Only when the log
-//! has grown large does the writer copy the small rest itself, because the log can start over only when it is
-//! copied whole. With an SQLite that has the checkpoint defect the writer does it all.
+//! The writer counts what it writes and signals; a thread with a connection of its own copies. Only
+//! when the log has grown large does the writer copy the small rest itself, because the log can
+//! start over only when it is copied whole. With an SQLite that has the checkpoint defect the
+//! writer does it all.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Claiming: taking tickets in their order and granting a lease on their jobs.
 //!
-//! [`crate::exchange`] calls it. One cursor per registered kind walks the primary key of `ready`, and the
-//! cursors are merged by (priority, sequence): kinds that nobody registered, and suspects that may not
-//! be taken, are never looked at, so that they cannot make a claim slow.
+//! [`crate::exchange`] calls it. One cursor per registered kind walks the primary key of `ready`,
+//! and the cursors are merged by (priority, sequence): kinds that nobody registered, and suspects
+//! that may not be taken, are never looked at, so that they cannot make a claim slow.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -284,8 +284,8 @@ impl Batch<'_> {
         self.wanted - self.jobs.len()
     }
 
-    /// Tells whether the claim has what it wanted, or has passed over so much that it must stop here
-    /// to stay short; the next claim goes on.
+    /// Tells whether the claim has what it wanted, or has passed over so much that it must stop
+    /// here to stay short; the next claim goes on.
     fn is_full(&self) -> bool {
         self.left() == 0 || self.n_passed >= CLAIM_MAX_JOBS
     }

@@ -1,7 +1,7 @@
 //! Opening connections with the settings that the guarantees rest on.
 //!
-//! The writer, the checkpointer, the readers and users' own connections come from here. Files are created
-//! readable by their owner only. What runs on a connection is elsewhere.
+//! The writer, the checkpointer, the readers and users' own connections come from here. Files are
+//! created readable by their owner only. What runs on a connection is elsewhere.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -17,8 +17,8 @@ use crate::query::STATEMENTS_MAX;
 /// How long a connection waits for a lock that another process holds.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first SQLite without the defect by which two connections that write or checkpoint at the same
-/// moment can damage a database in WAL mode.
+/// The first SQLite without the defect by which two connections that write or checkpoint at the
+/// same moment can damage a database in WAL mode.
 pub(crate) const FIXED_VERSION: i32 = 3_051_003;
 
 /// Tells whether a second connection may checkpoint.
@@ -96,7 +96,8 @@ fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
 
 /// Opens the connection that writes.
 ///
-/// It checkpoints only when it is told to: a checkpoint within a commit would make its callers wait.
+/// It checkpoints only when it is told to: a checkpoint within a commit would make its callers
+/// wait.
 pub(crate) fn open_writer(
     path: &Path,
     synchronous: Synchronous,

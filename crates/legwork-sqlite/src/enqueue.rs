@@ -1,7 +1,8 @@
 //! Storing jobs: checks first, then one row per job and one ticket per hundred.
 //!
 //! [`check`] runs on the caller's thread, [`enqueue`] in a write transaction: the writer's, or the
-//! caller's own (see [`crate::transaction`]). Nothing is written before everything has been checked.
+//! caller's own (see [`crate::transaction`]). Nothing is written before everything has been
+//! checked.
 
 use std::collections::HashSet;
 

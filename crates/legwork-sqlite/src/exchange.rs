@@ -1,7 +1,7 @@
 //! Finishing and claiming in one transaction.
 //!
-//! The exchanger of a server calls it; the halves are in [`crate::finish`] and [`crate::claim`]. Runs are
-//! finished first, so that what they make claimable can be claimed by the same call.
+//! The exchanger of a server calls it; the halves are in [`crate::finish`] and [`crate::claim`].
+//! Runs are finished first, so that what they make claimable can be claimed by the same call.
 
 use legwork_core::storage::{Exchange, Exchanged};
 

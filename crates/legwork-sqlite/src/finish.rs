@@ -1,7 +1,7 @@
 //! Recording how runs ended, each under its fence.
 //!
-//! [`crate::exchange`] calls it. A run that its lease does not hold writes nothing. A succeeded plain job
-//! costs one appended row; only what a batch really contains adds statements.
+//! [`crate::exchange`] calls it. A run that its lease does not hold writes nothing. A succeeded
+//! plain job costs one appended row; only what a batch really contains adds statements.
 
 use legwork_core::inspect::History;
 use legwork_core::limits::{INTERRUPTIONS_MAX, REASON_MAX_BYTES, clip};

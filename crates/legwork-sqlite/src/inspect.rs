@@ -1,7 +1,7 @@
 //! Looking into the storage: what the dashboard and the command line show.
 //!
-//! Each method is one bounded read on a reader thread. Nothing here changes anything; the actions are in
-//! [`crate::operate`].
+//! Each method is one bounded read on a reader thread. Nothing here changes anything; the actions
+//! are in [`crate::operate`].
 //!
 //! - `summary`: one line of a list
 //! - `jobs`: the lists by state

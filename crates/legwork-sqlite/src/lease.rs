@@ -1,7 +1,7 @@
 //! Leases: one row per claimed batch, with what was claimed as a blob.
 //!
-//! Claim writes them; finish, retire and rescue take jobs off. What a lease lists and what has an outcome is
-//! held no more. The blob is little-endian, one entry per ticket, not per job.
+//! Claim writes them; finish, retire and rescue take jobs off. What a lease lists and what has an
+//! outcome is held no more. The blob is little-endian, one entry per ticket, not per job.
 
 use rusqlite::{Connection, Row};
 
@@ -90,8 +90,8 @@ fn cut<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 impl Lease {
     /// Reads `server, claimed_at, open, jobs`, which begin at column `at`.
     ///
-    /// A damaged blob reads as a lease without entries: what it held is lost to the server and found
-    /// by nobody, and the queue goes on.
+    /// A damaged blob reads as a lease without entries: what it held is lost to the server and
+    /// found by nobody, and the queue goes on.
     fn read(id: i64, row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
         let blob = row.get_ref(at + 3)?.as_blob().unwrap_or_default();
         let entries = decode(blob).unwrap_or_else(|| {
@@ -227,7 +227,9 @@ mod tests {
     fn entries_survive_the_blob() {
         let mut blob = Vec::new();
         let entries = [entry(), Entry { first: 5, n: 1, ..entry() }];
-        entries.iter().for_each(|entry| entry.write(&mut blob));
+        for entry in &entries {
+            entry.write(&mut blob);
+        }
         assert_eq!(blob.len(), 2 * ENTRY_BYTES);
         assert_eq!(decode(&blob).unwrap(), entries);
     }

@@ -1,6 +1,7 @@
 //! Telling network file systems, on which SQLite's locks may not hold.
 //!
-//! Opening asks [`network_type`]. Where the kernel's table of mounts cannot be read nothing is refused.
+//! Opening asks [`network_type`]. Where the kernel's table of mounts cannot be read nothing is
+//! refused.
 
 use std::path::Path;
 

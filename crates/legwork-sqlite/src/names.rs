@@ -1,7 +1,7 @@
 //! Numbers for the names of queues and kinds.
 //!
-//! Rows hold numbers; the operations ask here. A name is never removed, so that what is cached stays
-//! true for every process. What a transaction adds is cached only after its commit.
+//! Rows hold numbers; the operations ask here. A name is never removed, so that what is cached
+//! stays true for every process. What a transaction adds is cached only after its commit.
 
 use std::collections::HashMap;
 

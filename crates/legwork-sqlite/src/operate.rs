@@ -1,7 +1,7 @@
 //! What an operator does to a job or a queue.
 //!
-//! The client, the dashboard and the command line call it. Each answer tells the state at the time of the
-//! transaction. Changes by the engine are elsewhere: [`crate::finish`], [`crate::rescue`].
+//! The client, the dashboard and the command line call it. Each answer tells the state at the time
+//! of the transaction. Changes by the engine are elsewhere: [`crate::finish`], [`crate::rescue`].
 
 use legwork_core::inspect::History;
 use legwork_core::storage::{Cancelled, Deleted, Requeued};

@@ -1,7 +1,7 @@
 //! A call on its way to the writer thread and back.
 //!
-//! [`crate::storage`] makes one per method call, [`crate::writer`] applies it in a transaction, perhaps twice,
-//! and answers after the commit.
+//! [`crate::storage`] makes one per method call, [`crate::writer`] applies it in a transaction,
+//! perhaps twice, and answers after the commit.
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 

@@ -1,7 +1,7 @@
 //! How a database is opened.
 //!
-//! [`SqliteStorage::options`](crate::SqliteStorage::options) starts here; the defaults are right for
-//! almost everyone.
+//! [`SqliteStorage::options`](crate::SqliteStorage::options) starts here; the defaults are right
+//! for almost everyone.
 
 use std::path::PathBuf;
 use std::sync::Arc;

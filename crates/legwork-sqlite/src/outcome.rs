@@ -1,7 +1,7 @@
 //! The append-only record of runs that ended, and the codes of their results.
 //!
-//! Finish, rescue, cancel and expiry write it. (id, run) is its key: no run ends twice. What a history
-//! needs beside it is an event; how the marker moves on is [`crate::finish`]'s business.
+//! Finish, rescue, cancel and expiry write it. (id, run) is its key: no run ends twice. What a
+//! history needs beside it is an event; how the marker moves on is [`crate::finish`]'s business.
 
 use legwork_core::inspect::History;
 use legwork_core::{Error, ErrorKind, JobState};

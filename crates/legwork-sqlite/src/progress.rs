@@ -1,6 +1,7 @@
 //! The latest progress of runs.
 //!
-//! The server's executor sends it in batches. Each is fenced by its lease; what is lost is passed over.
+//! The server's executor sends it in batches. Each is fenced by its lease; what is lost is passed
+//! over.
 
 use legwork_core::limits::{PROGRESS_MAX_BYTES, clip};
 use legwork_core::{JobId, LeaseId, Progress, Run};

@@ -1,7 +1,7 @@
 //! Removing what has been final for long enough, in bounded steps.
 //!
-//! The pruner of every server calls it in its idle moments. A parent of a job that is still awaiting is
-//! never removed. [`remove`] is also how an operator deletes a job.
+//! The pruner of every server calls it in its idle moments. A parent of a job that is still
+//! awaiting is never removed. [`remove`] is also how an operator deletes a job.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Running the statements of `sql/` on a connection.
 //!
-//! Every operation calls it, the writer's through [`Write`](crate::write::Write). It never builds SQL:
-//! a statement is a file. What an error means is decided in [`crate::error`].
+//! Every operation calls it, the writer's through [`Write`](crate::write::Write). It never builds
+//! SQL: a statement is a file. What an error means is decided in [`crate::error`].
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 

@@ -1,7 +1,8 @@
 //! Reading beside the writer: a few threads with connections that cannot write.
 //!
-//! [`crate::inspect`] and `results` use it. A reader never blocks the writer, nor the other way round. A read
-//! that takes longer than its limit is interrupted, so that it cannot keep the log from starting over.
+//! [`crate::inspect`] and `results` use it. A reader never blocks the writer, nor the other way
+//! round. A read that takes longer than its limit is interrupted, so that it cannot keep the log
+//! from starting over.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};

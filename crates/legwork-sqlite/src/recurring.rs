@@ -1,7 +1,8 @@
 //! Recurring jobs: their specs, their high-water marks and their occurrences.
 //!
-//! The scheduler of every server calls it; it computes the instants, since no storage reads cron. Three things
-//! keep an occurrence single: the revision, the high-water mark and the key of `occurrence`.
+//! The scheduler of every server calls it; it computes the instants, since no storage reads cron.
+//! Three things keep an occurrence single: the revision, the high-water mark and the key of
+//! `occurrence`.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use crate::error::Result;
 use crate::query::{exists, find, list, sql};
 use crate::write::Write;
 
-/// How long an occurrence is remembered by its key, whatever becomes of its job. Older ones are guarded
-/// by the high-water mark alone.
+/// How long an occurrence is remembered by its key, whatever becomes of its job. Older ones are
+/// guarded by the high-water mark alone.
 const OCCURRENCES_KEPT: Duration = Duration::from_hours(100 * 24);
 
 /// Refuses a spec that could not be enqueued.

@@ -1,7 +1,7 @@
 //! Giving back what a server holds: when it stops, and when it died.
 //!
-//! `retire` is called by a server about itself, `rescue` by any server about silent ones, each guarded by the
-//! very beat that was seen. No attempt is spent by either.
+//! `retire` is called by a server about itself, `rescue` by any server about silent ones, each
+//! guarded by the very beat that was seen. No attempt is spent by either.
 
 use legwork_core::storage::{FailReason, Rescue, Rescued, SilentServer};
 use legwork_core::{Incarnation, JobState, LeaseId};
@@ -16,8 +16,8 @@ use crate::query::{find, sql};
 use crate::ready;
 use crate::write::Write;
 
-/// Gives back the unfinished jobs of some leases of a server, as jobs that it never knew; returns how
-/// many can be claimed again.
+/// Gives back the unfinished jobs of some leases of a server, as jobs that it never knew; returns
+/// how many can be claimed again.
 pub(crate) fn release(
     w: &mut Write<'_>,
     (incarnation, leases): &(Incarnation, Vec<LeaseId>),

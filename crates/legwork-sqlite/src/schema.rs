@@ -1,7 +1,8 @@
 //! The schema: numbered migrations, each applied once.
 //!
-//! Opening and [`Storage::migrate`](legwork_core::Storage::migrate) call [`migrate`] in a write transaction, so that of
-//! several processes that start at once one applies them, and a crash leaves the old schema.
+//! Opening and [`Storage::migrate`](legwork_core::Storage::migrate) call [`migrate`] in a write
+//! transaction, so that of several processes that start at once one applies them, and a crash
+//! leaves the old schema.
 
 use legwork_core::{Error, ErrorKind};
 use rusqlite::Connection;

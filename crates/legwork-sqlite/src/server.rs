@@ -1,8 +1,8 @@
 //! Servers: registration, heartbeats, and how the operating system tells that one is gone.
 //!
-//! A live server holds an exclusive lock on `<db>.servers/<incarnation>`, which the kernel lets go of when
-//! its process dies: [`beats`] sees that at once, instead of after a missed heartbeat. Giving back
-//! what a server held is [`crate::rescue`].
+//! A live server holds an exclusive lock on `<db>.servers/<incarnation>`, which the kernel lets go
+//! of when its process dies: [`beats`] sees that at once, instead of after a missed heartbeat.
+//! Giving back what a server held is [`crate::rescue`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -86,8 +86,8 @@ impl Presence {
 
     /// Tells whether the process of a live server is certainly gone.
     ///
-    /// The lock is taken before the row is committed and kept until the process ends, so that a file
-    /// which anyone else can lock has lost its owner. Where nothing is known it is not gone.
+    /// The lock is taken before the row is committed and kept until the process ends, so that a
+    /// file which anyone else can lock has lost its owner. Where nothing is known it is not gone.
     fn is_gone(&self, incarnation: &str, boot: Option<&str>) -> bool {
         if self.held.contains_key(incarnation) {
             return false;

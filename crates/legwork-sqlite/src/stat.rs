@@ -1,6 +1,7 @@
 //! Sums per minute, queue and kind, gathered in a transaction and written at its end.
 //!
-//! [`Write::count`](crate::write::Write::count) adds, [`flush`] writes; the dashboard's charts read them.
+//! [`Write::count`](crate::write::Write::count) adds, [`flush`] writes; the dashboard's charts read
+//! them.
 
 use crate::error::Result;
 use crate::outcome::Ended;

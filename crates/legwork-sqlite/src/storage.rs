@@ -1,7 +1,7 @@
 //! [`SqliteStorage`]: the contract of a storage, method by method.
 //!
-//! Applications hold it as `Arc<dyn Storage>`. Every method hands its work to the writer thread or to the readers;
-//! what is done is in the file of the operation.
+//! Applications hold it as `Arc<dyn Storage>`. Every method hands its work to the writer thread or
+//! to the readers; what is done is in the file of the operation.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,8 +35,8 @@ const RESULTS_MAX: usize = 10_000;
 /// application's own tables may live in it too, since all of Legwork's begin with `legwork_`.
 ///
 /// # Guarantees
-/// What was acknowledged survives a power loss (see [`Synchronous`](crate::Synchronous)). Calls that
-/// arrive together share a commit.
+/// What was acknowledged survives a power loss (see [`Synchronous`](crate::Synchronous)). Calls
+/// that arrive together share a commit.
 ///
 /// # Examples
 /// ```
@@ -130,8 +130,8 @@ impl SqliteStorage {
     /// It waits for locks, uses the log that Legwork uses, and reaches the disk with each commit.
     /// Begin transactions that write with
     /// `transaction_with_behavior(TransactionBehavior::Immediate)`: one that reads first and writes
-    /// later fails when another has written in between. Keep them short, since an SQLite file has one
-    /// writer at a time. Within one, enqueue jobs through
+    /// later fails when another has written in between. Keep them short, since an SQLite file has
+    /// one writer at a time. Within one, enqueue jobs through
     /// [`Transaction`](legwork_core::storage::Transaction).
     ///
     /// # Errors

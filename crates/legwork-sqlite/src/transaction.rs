@@ -1,7 +1,7 @@
 //! Enqueueing within a transaction of the caller.
 //!
-//! The client's `.tx(&transaction)` calls it. The jobs exist if and only if the transaction commits. The statements are
-//! those of [`crate::enqueue`]; only the connection is the caller's.
+//! The client's `.tx(&transaction)` calls it. The jobs exist if and only if the transaction
+//! commits. The statements are those of [`crate::enqueue`]; only the connection is the caller's.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,9 +40,9 @@ pub enum Rusqlite {}
 impl Transaction<Rusqlite> for rusqlite::Transaction<'_> {
     /// Stores jobs in the transaction.
     ///
-    /// Begin it with `TransactionBehavior::Immediate`: one that has read before may find that it cannot
-    /// write any more. A server notices the jobs within milliseconds of the commit in the same process, and
-    /// within its poll interval in another.
+    /// Begin it with `TransactionBehavior::Immediate`: one that has read before may find that it
+    /// cannot write any more. A server notices the jobs within milliseconds of the commit in the
+    /// same process, and within its poll interval in another.
     fn enqueue(&self, location: &str, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
         check_location(self, location)?;
         check(&capabilities(), &jobs)?;

@@ -1,8 +1,8 @@
 //! One write transaction, as the operations see it.
 //!
-//! The writer makes a [`Write`] per transaction, and so does [`crate::transaction`] for a caller's own;
-//! the operations write through it. It gathers what is written once per transaction: the sequence,
-//! the last ticket, the sums. It never commits: that is [`crate::writer`].
+//! The writer makes a [`Write`] per transaction, and so does [`crate::transaction`] for a caller's
+//! own; the operations write through it. It gathers what is written once per transaction: the
+//! sequence, the last ticket, the sums. It never commits: that is [`crate::writer`].
 
 use legwork_core::{Error, Timestamp};
 use rusqlite::{Connection, Params};

@@ -1,6 +1,7 @@
 //! The page of one job: what is written of it, and its history folded from runs and events.
 //!
-//! `Inspect::job` calls it. The happy path wrote one outcome per run; everything exceptional is an event.
+//! `Inspect::job` calls it. The happy path wrote one outcome per run; everything exceptional is an
+//! event.
 
 use legwork_core::inspect::{History, HistoryEntry, JobDetail, Relative};
 use legwork_core::storage::JobOptions;

@@ -1,7 +1,8 @@
 //! Lists of jobs by state, page by page.
 //!
-//! Each state has its own order and key: live ones in the order in which they will run, final ones latest
-//! first. A page never scans more than a bound: with a rare filter it may be short, and its key goes on.
+//! Each state has its own order and key: live ones in the order in which they will run, final ones
+//! latest first. A page never scans more than a bound: with a rare filter it may be short, and its
+//! key goes on.
 
 use std::collections::VecDeque;
 
@@ -214,7 +215,8 @@ impl Wish<'_> {
         Ok(listed)
     }
 
-    /// Returns the queues of the groups in the order of their names, from where the page before ended.
+    /// Returns the queues of the groups in the order of their names, from where the page before
+    /// ended.
     fn by_name(&self, groups: &[Group], last: Option<i64>) -> Result<Vec<i64>> {
         let mut names = Names::default();
         let mut queues = Vec::new();

@@ -1,6 +1,7 @@
 //! One job as a list shows it.
 //!
-//! The lists and the page of one job build it from the place of the job's marker. A damaged row yields none.
+//! The lists and the page of one job build it from the place of the job's marker. A damaged row
+//! yields none.
 
 use std::time::Duration;
 
