@@ -200,7 +200,9 @@ if (address.searchParams.has("done")) {
   address.searchParams.delete("done");
   history.replaceState(null, "", address);
 }
-const tab = document.querySelector("#tabs [aria-current]");
-if (tab) tab.scrollIntoView({ block: "nearest", inline: "center" });
+// Narrow windows show a part of the navigation: the part with the page that is open.
+for (const entry of document.querySelectorAll("nav [aria-current]")) {
+  entry.scrollIntoView({ block: "nearest", inline: "center" });
+}
 setInterval(() => tick(document), 1000);
 connect();
