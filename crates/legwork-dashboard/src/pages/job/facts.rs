@@ -3,7 +3,7 @@
 //! The job's page lists them. A fact that only says the default is left out.
 
 use legwork_core::inspect::JobDetail;
-use legwork_core::{JobState, Timestamp};
+use legwork_core::{JobState, Run, Timestamp};
 
 use crate::pages::Sight;
 use crate::pages::jobs::Servers;
@@ -45,7 +45,9 @@ pub(super) fn facts(sight: &Sight, job: &JobDetail, servers: &Servers) -> Vec<Fa
         let href = format!("{}/servers#s-{server}", sight.base);
         add("Server", Value::Link { href, text: servers.name(server) });
     }
-    add("Run", Value::Text(summary.run.to_string()));
+    if let Some((name, n_runs)) = runs(summary.state, summary.run) {
+        add(name, Value::Text(n_runs.to_string()));
+    }
     add("Failures", Value::Text(failures(summary.failures, options.max_attempts)));
     if let Some(ran_for) = summary.ran_for {
         add("Last run took", Value::Text(show::span(ran_for)));
@@ -82,6 +84,18 @@ fn failures(n: u32, max: Option<u32>) -> String {
     match max {
         Some(max) => format!("{n} of {max} attempts"),
         None => n.to_string(),
+    }
+}
+
+/// Counts the runs of a job in `state`: one that waits carries the number of its next run. A job
+/// that was cancelled may have been in its last run or not; its history tells.
+fn runs(state: JobState, run: Run) -> Option<(&'static str, u32)> {
+    match state {
+        JobState::Awaiting | JobState::Scheduled | JobState::Enqueued => {
+            Some(("Runs so far", run.0.saturating_sub(1)))
+        }
+        JobState::Processing | JobState::Succeeded | JobState::Failed => Some(("Run", run.0)),
+        JobState::Cancelled => None,
     }
 }
 

@@ -54,6 +54,8 @@ impl Row {
             }
             _ => None,
         };
+        // A job that succeeded in the end has no error any more; its page tells the history.
+        let has_failed = job.state != JobState::Succeeded;
         Self {
             id: job.id.get(),
             kind: job.kind.to_string(),
@@ -61,7 +63,7 @@ impl Row {
             priority: Some(job.priority).filter(|&priority| priority != 0),
             at: When::new(job.at, now),
             failures: job.failures,
-            error: job.error.as_deref().map(show::first_line),
+            error: job.error.as_deref().filter(|_| has_failed).map(show::first_line),
             progress: job.progress.as_ref().map(Bar::new),
             extra,
         }
