@@ -1,8 +1,9 @@
 //! What a person does with a page: looks, clicks, writes, presses keys.
 //!
-//! Tests get a [`Browser`] from `flow`. Every look waits until the page shows what is looked for, at
-//! most [`PATIENCE`], so that no test ever waits for time to pass; what should not be there is asked
-//! for by a selector that says so. Everything that goes wrong panics and says what the page showed.
+//! Tests get a [`Browser`] from `flow`. Every look waits until the page shows what is looked for,
+//! at most [`PATIENCE`], so that no test ever waits for time to pass; what should not be there is
+//! asked for by a selector that says so. Everything that goes wrong panics and says what the page
+//! showed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The protocol of chromedriver, as far as the browser tests need it: one session with chromedriver.
+//! The protocol of chromedriver, as far as the browser tests need it: one session of a browser.
 //!
 //! `browser` is its only caller. Each command is one HTTP request on a connection of its own; there
 //! are too few of them for anything cleverer. A session must be ended, or its browser stays open.

@@ -100,6 +100,15 @@ const WIDE: &str = r"
     return wide.slice(0, 8).map((e) => `${e.tagName} ${e.id} ${e.className} ${e.innerText}`.slice(0, 90));
 ";
 
+/// Returns the entries that say where one is, but cannot be seen.
+const HIDDEN: &str = r"
+    const current = [...document.querySelectorAll('nav [aria-current]')];
+    return current.filter((entry) => {
+      const box = entry.getBoundingClientRect();
+      return box.left < -1 || box.right > document.documentElement.clientWidth + 1;
+    }).map((entry) => entry.innerText);
+";
+
 #[tokio::test]
 async fn every_page_fits_and_can_be_read_in_both_themes() {
     flow(async |browser, _| {
@@ -166,7 +175,8 @@ async fn look_at_this(browser: &Browser, name: &str, width: u32) -> Vec<String> 
         browser.chromium("Emulation.setEmulatedMedia", json!({ "features": scheme })).await;
         // Colours that still move towards the new theme are those of neither.
         browser.run("for (const each of document.getAnimations()) each.cancel()").await;
-        for (fault, script) in [("too faint", FAINT), ("too wide", WIDE)] {
+        for (fault, script) in [("too faint", FAINT), ("too wide", WIDE), ("out of sight", HIDDEN)]
+        {
             let found = browser.run(script).await;
             let found = found.as_array().into_iter().flatten();
             faults.extend(found.map(|what| format!("{name}-{theme}: {fault}: {what}")));

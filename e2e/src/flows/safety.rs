@@ -76,3 +76,22 @@ async fn another_site_cannot_act_in_the_name_of_its_visitor() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_browser_refuses_scripts_that_are_not_the_dashboards() {
+    flow(async |browser, site| {
+        browser.visit(&site.url("/jobs")).await;
+        browser.see_live().await;
+        let script = "const stranger = document.createElement('script'); \
+                      stranger.text = \"document.title = 'hacked'\"; \
+                      document.body.append(stranger); \
+                      return document.title";
+        let title = browser.run(script).await;
+        assert_ne!(title, "hacked", "it ran");
+        // That every other flow fails when the browser complains rests on this.
+        let complaints = browser.complaints().await;
+        let [refused] = &complaints[..] else { panic!("one complaint: {complaints:?}") };
+        assert!(refused.contains("Content Security Policy"), "{refused}");
+    })
+    .await;
+}
