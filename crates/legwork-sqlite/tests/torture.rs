@@ -112,7 +112,11 @@ fn settle(place: &Place, herd: &mut Herd) -> Vec<JobId> {
         let live = [counts.awaiting, counts.scheduled, counts.enqueued, counts.processing];
         live.iter().all(|count| count.n == 0)
     };
-    herd.until_within(SETTLE_MAX, "no job is on its way", settled);
+    if !herd.comes_to(SETTLE_MAX, settled) {
+        checker::check_ledger(place);
+        let counts = runtime.block_on(storage.counts()).unwrap();
+        panic!("lost: not everything has ended after {SETTLE_MAX:?}: {counts:?}");
+    }
     runtime.block_on(storage.close()).unwrap();
     requeued
 }

@@ -34,6 +34,8 @@ struct Told {
     ends: HashMap<(i64, u32), usize>,
     /// The last run that started, by job.
     last_start: HashMap<i64, u32>,
+    /// Enqueues that were repeated and met the job they had stored.
+    again: usize,
 }
 
 /// What happened, to be printed and to see that the torture was one.
@@ -51,6 +53,11 @@ struct Sums {
     never_known: usize,
     /// Servers that were declared dead.
     dead: HashSet<Incarnation>,
+}
+
+/// Checks what the ledger alone can tell.
+pub(crate) fn check_ledger(place: &Place) {
+    drop(told(&Ledger::open(place).facts()));
 }
 
 pub(crate) fn check(place: &Place, herd: &Herd, requeued: Vec<JobId>) {
@@ -80,10 +87,10 @@ pub(crate) fn check(place: &Place, herd: &Herd, requeued: Vec<JobId>) {
     sums.cut_short = started.count();
     let unknown = told.intended.keys().filter(|key| !told.stored.contains_key(key));
     sums.never_known = unknown.count();
-    report(&sums, herd);
+    report(&sums, told.again, herd);
 }
 
-fn report(sums: &Sums, herd: &Herd) {
+fn report(sums: &Sums, again: usize, herd: &Herd) {
     let Sums { jobs, runs, losses, retries, releases, quarantined, cut_short, never_known, dead } =
         sums;
     let (workers, producers) = (herd.worker_kills, herd.producer_kills);
@@ -94,9 +101,10 @@ fn report(sums: &Sums, herd: &Herd) {
         dead.len()
     );
     println!("{retries} retries, {releases} releases, {quarantined} quarantined and requeued");
-    println!("{never_known} enqueues of unknown outcome that nobody repeated");
+    println!("{again} enqueues repeated that had been stored, {never_known} unknown not repeated");
     assert!(dead.len() <= workers as usize, "a live server was declared dead");
     assert!(*losses > 0 && *cut_short > 0, "no kill hit a server at work: the torture was none");
+    assert!(again > 0, "no enqueue was repeated that had been carried out: the torture was none");
 }
 
 fn told(facts: &[Fact]) -> Told {
@@ -107,7 +115,8 @@ fn told(facts: &[Fact]) -> Told {
                 let before = told.intended.insert(key, id);
                 assert!(before.is_none(), "key {key} was intended twice");
             }
-            Fact::Stored { key, id } => {
+            Fact::Stored { key, id } | Fact::Again { key, id } => {
+                told.again += usize::from(matches!(fact, Fact::Again { .. }));
                 let before = told.stored.insert(key, id);
                 assert!(before.is_none_or(|before| before == id), "key {key} got two ids");
             }

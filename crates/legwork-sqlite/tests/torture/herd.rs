@@ -164,21 +164,24 @@ impl Herd {
 
     /// Listens until a condition holds.
     pub(crate) fn until(&mut self, what: &str, holds: impl FnMut(&mut Self) -> bool) {
-        self.until_within(WAIT_MAX, what, holds);
+        assert!(self.comes_to(WAIT_MAX, holds), "not within {WAIT_MAX:?}: {what}");
     }
 
-    /// Listens until a condition holds, which is looked at again every few milliseconds.
-    pub(crate) fn until_within(
+    /// Listens until a condition holds, which is looked at again every few milliseconds; `false`
+    /// when it does not in time.
+    pub(crate) fn comes_to(
         &mut self,
         wait_max: Duration,
-        what: &str,
         mut holds: impl FnMut(&mut Self) -> bool,
-    ) {
+    ) -> bool {
         let deadline = now() + wait_max;
         while !holds(self) {
-            assert!(now() < deadline, "not within {wait_max:?}: {what}");
+            if now() >= deadline {
+                return false;
+            }
             self.hear_until(now() + Duration::from_millis(20));
         }
+        true
     }
 
     /// Hears one line; `false` at the deadline.

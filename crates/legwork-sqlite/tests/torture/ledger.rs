@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `intent KEY ID` | a producer is about to enqueue; id 0 where the storage gives it |
 //! | `stored KEY ID` | the storage has acknowledged it |
+//! | `again KEY ID` | the same, and the job had been stored by an earlier life of the producer |
 //! | `start ID RUN KEY` | a handler has started |
 //! | `done ID RUN KEY` | it is about to return `Ok` |
 //! | `fail ID RUN KEY` | it is about to return an error |
@@ -29,6 +30,7 @@ pub(crate) struct Ledger {
 pub(crate) enum Fact {
     Intent { key: u64, id: i64 },
     Stored { key: u64, id: i64 },
+    Again { key: u64, id: i64 },
     Start { id: i64, run: u32, key: u64 },
     Done { id: i64, run: u32, key: u64 },
     Fail { id: i64, run: u32, key: u64 },
@@ -45,6 +47,7 @@ impl Ledger {
         let line = match fact {
             Fact::Intent { key, id } => format!("intent {key} {id}\n"),
             Fact::Stored { key, id } => format!("stored {key} {id}\n"),
+            Fact::Again { key, id } => format!("again {key} {id}\n"),
             Fact::Start { id, run, key } => format!("start {id} {run} {key}\n"),
             Fact::Done { id, run, key } => format!("done {id} {run} {key}\n"),
             Fact::Fail { id, run, key } => format!("fail {id} {run} {key}\n"),
@@ -68,6 +71,7 @@ fn parsed(line: &str) -> Fact {
     match words[0] {
         "intent" => Fact::Intent { key: number(1), id: id(2) },
         "stored" => Fact::Stored { key: number(1), id: id(2) },
+        "again" => Fact::Again { key: number(1), id: id(2) },
         "start" => Fact::Start { id: id(1), run: run(2), key: number(3) },
         "done" => Fact::Done { id: id(1), run: run(2), key: number(3) },
         "fail" => Fact::Fail { id: id(1), run: run(2), key: number(3) },

@@ -1,8 +1,9 @@
 //! A process that enqueues jobs as far as it is told on its standard input, and no further.
 //!
 //! Producers in even slots allocate ids first and repeat, after a kill, every enqueue whose outcome
-//! they do not know: each must end as exactly one job. Every third of their jobs is a continuation
-//! of the one before. Producers in odd slots use the client, several calls at a time, and repeat
+//! they do not know: each must end as exactly one job. They note what was acknowledged one call
+//! later, so that every kill leaves calls that were carried out and must be repeated. Every fourth
+//! of their jobs is a continuation of the one before. Producers in odd slots use the client, several calls at a time, and repeat
 //! nothing: what was not acknowledged may be there or not.
 
 use std::collections::BTreeMap;
@@ -42,13 +43,15 @@ pub(crate) async fn produce(place: &Place, slot: u32) {
     let producer = Producer { jobs: Jobs::new(storage.clone()), storage, ledger };
     let first = u64::from(slot) * SPAN;
     let mut next = producer.resume(first).await;
+    let mut acknowledged = Vec::new();
     println!("\n@ready");
     let mut targets = targets();
     while let Some(target) = targets.recv().await {
         while next < first + target {
             let end = std::cmp::min(next + BATCH, first + target);
             if repeats(first) {
-                producer.store(&producer.intend(next..end).await).await;
+                let answered = producer.store(&producer.intend(next..end).await).await;
+                producer.note(&std::mem::replace(&mut acknowledged, answered));
             } else {
                 producer.call(next..end).await;
             }
@@ -56,6 +59,7 @@ pub(crate) async fn produce(place: &Place, slot: u32) {
         }
         println!("@reached {target}");
     }
+    producer.note(&acknowledged);
     producer.jobs.close().await.unwrap();
 }
 
@@ -90,7 +94,7 @@ impl Producer {
                     unknown.insert(key, id);
                     next = std::cmp::max(next, key + 1);
                 }
-                Fact::Stored { key, .. } => {
+                Fact::Stored { key, .. } | Fact::Again { key, .. } => {
                     unknown.remove(&key);
                 }
                 Fact::Intent { .. }
@@ -101,7 +105,7 @@ impl Producer {
         }
         if repeats(first) {
             let unknown: Vec<(u64, i64)> = unknown.into_iter().collect();
-            self.store(&unknown).await;
+            self.note(&self.store(&unknown).await);
         }
         next
     }
@@ -117,16 +121,20 @@ impl Producer {
         intents
     }
 
-    /// Enqueues under the ids that were noted, which is safe to repeat.
-    async fn store(&self, intents: &[(u64, i64)]) {
-        if intents.is_empty() {
-            return;
-        }
+    /// Enqueues under the ids that were noted, which is safe to repeat; returns what is to be noted.
+    async fn store(&self, intents: &[(u64, i64)]) -> Vec<Fact> {
         let jobs = intents.iter().map(|&(key, id)| self.job(key, id)).collect();
         let enqueued = self.storage.enqueue(jobs).await.unwrap();
-        for (&(key, id), enqueued) in intents.iter().zip(enqueued) {
+        let answers = intents.iter().zip(enqueued).map(|(&(key, id), enqueued)| {
             assert_eq!(enqueued.id().get(), id, "the id that was allocated is the job's");
-            self.ledger.note(Fact::Stored { key, id });
+            if enqueued.is_new() { Fact::Stored { key, id } } else { Fact::Again { key, id } }
+        });
+        answers.collect()
+    }
+
+    fn note(&self, facts: &[Fact]) {
+        for fact in facts {
+            self.ledger.note(*fact);
         }
     }
 
