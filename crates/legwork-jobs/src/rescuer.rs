@@ -73,9 +73,9 @@ impl Rescuer {
 
     /// Returns the servers that stood still for a whole lease, or are known to be gone.
     ///
-    /// Only silence that was watched counts. While the storage was out of reach, or this process was
-    /// suspended, nobody could beat or nobody looked: the watch begins anew, or the end of an outage
-    /// would be the death of every server.
+    /// Only silence that was watched counts. While the storage was out of reach, or this process
+    /// was suspended, nobody could beat or nobody looked: the watch begins anew, or the end of an
+    /// outage would be the death of every server.
     fn silent(&mut self, beats: &[ServerBeat], now: Instant) -> Vec<SilentServer> {
         let looked_at = self.looked_at.replace(now);
         if looked_at.is_none_or(|at| now.duration_since(at) >= self.ttl / 2) {

@@ -252,9 +252,9 @@ impl<J> From<Enqueued<J>> for JobId {
 /// A transaction of the caller in which jobs can be enqueued.
 ///
 /// The SQL storages implement it for the transactions of their drivers. The jobs exist if and only
-/// if the transaction commits. `D` is a type of the storage that names the driver: without a type of
-/// its own, a storage could not implement this trait for a type of the driver. Callers never write
-/// it, because it follows from the transaction.
+/// if the transaction commits. `D` is a type of the storage that names the driver: without a type
+/// of its own, a storage could not implement this trait for a type of the driver. Callers never
+/// write it, because it follows from the transaction.
 pub trait Transaction<D> {
     /// Stores jobs in the transaction; `location` is that of the storage the client uses.
     ///
