@@ -167,6 +167,47 @@ pub(crate) fn shrink(w: &mut Write<'_>, lease: &mut Lease, n: i64) -> Result<()>
     Ok(())
 }
 
+/// Strikes jobs that are removed from the leases that list them still.
+///
+/// Their runs have ended, others of their batch have not. Without its outcome such a run would be
+/// held again: finished twice, or given back as a job that is no more.
+pub(crate) fn forget(w: &mut Write<'_>, ids: &[i64]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for lease in list(w.db, sql!("leases"), [])? {
+        let left = without(&lease.entries, ids);
+        if left != lease.entries {
+            let mut blob = Vec::with_capacity(left.len() * ENTRY_BYTES);
+            for entry in &left {
+                entry.write(&mut blob);
+            }
+            w.execute(sql!("lease_forget"), (lease.id, blob))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the entries without some jobs; an entry is parted around each.
+fn without(entries: &[Entry], ids: &[i64]) -> Vec<Entry> {
+    let mut left = entries.to_vec();
+    for &id in ids {
+        let Some(at) = left.iter().position(|entry| entry.holds(id)) else {
+            continue;
+        };
+        let Entry { first, n, .. } = left[at];
+        let parts = [(first, id), (id + 1, first + i64::from(n))];
+        let parts = parts.into_iter().filter(|(from, to)| from < to).map(|(from, to)| Entry {
+            first: from,
+            n: u32::try_from(to - from).expect("a part is no longer than its entry"),
+            ..left[at]
+        });
+        let parts: Vec<_> = parts.collect();
+        left.splice(at..=at, parts);
+    }
+    left
+}
+
 /// Reads a lease.
 pub(crate) fn read(db: &Connection, id: i64) -> Result<Option<Lease>> {
     find(db, sql!("lease"), [id], |row| Lease::read(id, row, 0))
@@ -232,6 +273,17 @@ mod tests {
         }
         assert_eq!(blob.len(), 2 * ENTRY_BYTES);
         assert_eq!(decode(&blob).unwrap(), entries);
+    }
+
+    #[test]
+    fn an_entry_is_parted_around_the_jobs_that_are_struck() {
+        let of = |first, n| Entry { first, n, ..entry() };
+        let entries = [of(1, 5), of(10, 1), of(20, 3)];
+        let check = |ids: &[i64], left: &[Entry]| assert_eq!(without(&entries, ids), left);
+        check(&[6, 9, 100], &entries);
+        check(&[3], &[of(1, 2), of(4, 2), of(10, 1), of(20, 3)]);
+        check(&[1, 5, 10], &[of(2, 3), of(20, 3)]);
+        check(&[22, 20, 21], &[of(1, 5), of(10, 1)]);
     }
 
     #[test]

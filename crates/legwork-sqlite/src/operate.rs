@@ -10,6 +10,7 @@ use legwork_core::{Actor, Error, ErrorKind, JobId, JobState, QueueName};
 use crate::children::{cancel_before_start, decide};
 use crate::error::Result;
 use crate::finish::cancel_reason;
+use crate::lease;
 use crate::marker::{Home, Marker, Place, find_place, home_of};
 use crate::outcome::tell;
 use crate::prune::remove;
@@ -125,6 +126,7 @@ pub(crate) fn delete(w: &mut Write<'_>, (id, actor): &(JobId, Actor)) -> Result<
     }
     take_out(w, id, place.as_ref())?;
     remove(w, id)?;
+    lease::forget(w, &[id])?;
     let (name, reason) = (&actor.name, &actor.reason);
     tracing::info!(job = id, actor = name, ?reason, "a job was deleted");
     Ok(Deleted::Removed)

@@ -9,6 +9,7 @@ use legwork_core::JobState;
 use legwork_core::storage::{JobOptions, Pruned, Retention};
 
 use crate::error::Result;
+use crate::lease;
 use crate::query::{find, list, sql};
 use crate::stat::MINUTE;
 use crate::write::Write;
@@ -27,6 +28,7 @@ pub(crate) fn prune(w: &mut Write<'_>, (retention, max): &(Retention, usize)) ->
         (sql!("prune_failed"), JobState::Failed),
     ];
     let mut pruned = Pruned::default();
+    let mut removed = Vec::new();
     let mut left = i64::try_from(*max).unwrap_or(i64::MAX - 1);
     for (statement, state) in states {
         let Some(kept) = retention.of(state) else {
@@ -41,10 +43,12 @@ pub(crate) fn prune(w: &mut Write<'_>, (retention, max): &(Retention, usize)) ->
                 break;
             }
             remove(w, id)?;
+            removed.push(id);
             left -= 1;
             pruned.jobs += 1;
         }
     }
+    lease::forget(w, &removed)?;
     prune_the_rest(w)?;
     Ok(pruned)
 }
@@ -58,6 +62,8 @@ fn prune_the_rest(w: &mut Write<'_>) -> Result<()> {
 }
 
 /// Removes a job that is in no place, with everything that belongs to it.
+///
+/// The caller strikes it from the leases too, with [`lease::forget`].
 pub(crate) fn remove(w: &mut Write<'_>, id: i64) -> Result<()> {
     let options: Option<Option<Vec<u8>>> = find(w.db, sql!("job_options"), [id], |row| {
         Ok(row.get_ref(0)?.as_bytes_or_null()?.map(<[u8]>::to_vec))
