@@ -3,7 +3,7 @@
 //! Cancelling has its own module, `cancel.rs`.
 
 use legwork_core::inspect::History;
-use legwork_core::storage::{Beat, Deleted, Requeued};
+use legwork_core::storage::{Beat, Deleted, Finished, Requeued};
 use legwork_core::{Actor, JobId, JobState as S, On, Run};
 
 use super::Fixture;
@@ -23,6 +23,7 @@ cases! { ($) operate __operate_cases:
     tells_who_requeued_a_job,
     deletes_a_job_in_every_state_but_processing,
     deletes_one_job_out_of_a_batch,
+    deletes_a_job_whose_batch_is_still_being_worked,
     deletes_nothing_that_does_not_exist,
     tells_every_server_which_queues_are_paused,
     leaves_what_is_running_alone_when_a_queue_is_paused,
@@ -180,6 +181,21 @@ async fn deletes_one_job_out_of_a_batch(fx: &Fixture) {
     assert_eq!(fx.delete(all[1]).await, Deleted::Removed);
     assert_eq!(fx.count(S::Enqueued).await, 2);
     assert_eq!(ids(&fx.server().await.claim(3).await), [all[0], all[2]]);
+}
+
+async fn deletes_a_job_whose_batch_is_still_being_worked(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(4)).await;
+    let server = fx.server().await;
+    let claimed = server.claim(4).await;
+    server.succeed(&claimed[1]).await;
+    server.succeed(&claimed[2]).await;
+    assert_eq!(fx.delete(all[1]).await, Deleted::Removed);
+    assert_eq!(server.finish(&claimed[1], succeeded()).await, Finished::Lost);
+    server.succeed(&claimed[0]).await;
+    assert_eq!(fx.delete(all[2]).await, Deleted::Removed);
+    assert_eq!(server.retire().await, 1, "only the job that is still there goes back");
+    assert_eq!(ids(&fx.server().await.claim(9).await), [all[3]]);
+    assert!(fx.find(all[1]).await.is_none() && fx.find(all[2]).await.is_none());
 }
 
 async fn deletes_nothing_that_does_not_exist(fx: &Fixture) {

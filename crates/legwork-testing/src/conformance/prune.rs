@@ -4,17 +4,18 @@
 
 use std::time::Duration;
 
-use legwork_core::storage::{Enqueued, Retention};
+use legwork_core::storage::{Enqueued, Finished, Retention};
 use legwork_core::{ErrorKind, JobState as S};
 
 use super::Fixture;
 use super::draft::{Draft as _, ending, job, jobs, result, retry, secs, succeeded};
-use super::server::done;
+use super::server::{done, ids};
 
 cases! { ($) prune __prune_cases:
     removes_a_job_when_its_retention_has_passed,
     keeps_each_state_for_its_own_time,
     counts_from_the_end_of_the_job,
+    leaves_the_rest_of_a_batch_to_its_server,
     never_removes_a_live_job,
     removes_at_most_as_many_as_asked_for,
     removes_the_result_and_the_history_too,
@@ -69,6 +70,21 @@ async fn counts_from_the_end_of_the_job(fx: &Fixture) {
     let retention = Retention { succeeded: HOUR, ..Retention::default() };
     assert_eq!(fx.prune(retention).await.jobs, 0);
     assert_eq!(fx.state(id).await, S::Succeeded);
+}
+
+async fn leaves_the_rest_of_a_batch_to_its_server(fx: &Fixture) {
+    let all = fx.enqueue_all(jobs(5)).await;
+    let server = fx.server().await;
+    let claimed = server.claim(5).await;
+    for n in [0, 2, 3] {
+        server.succeed(&claimed[n]).await;
+    }
+    assert_eq!(fx.prune_all().await, 3);
+    assert_eq!(server.finish(&claimed[0], succeeded()).await, Finished::Lost);
+    assert_eq!(fx.ids(S::Processing).await, [all[1], all[4]]);
+    server.succeed(&claimed[1]).await;
+    assert_eq!(fx.kill(&server).await.enqueued, 1);
+    assert_eq!(ids(&fx.server().await.claim(9).await), [all[4]]);
 }
 
 async fn never_removes_a_live_job(fx: &Fixture) {
@@ -169,7 +185,7 @@ async fn keeps_nothing_of_ten_thousand_jobs(fx: &Fixture) {
 }
 
 async fn answers_the_same_after_it_as_if_the_job_had_never_been(fx: &Fixture) {
-    use legwork_core::storage::{Cancelled, Deleted, Finished, Requeued};
+    use legwork_core::storage::{Cancelled, Deleted, Requeued};
 
     let id = fx.enqueue(job()).await;
     let server = fx.server().await;
