@@ -31,6 +31,8 @@ const HEIGHT_MAX: u64 = 2_600;
 
 /// The pages with an address of their own, and the lists whose first job has a page.
 const PAGES: [(&str, &str); 12] = [
+    // First, because nobody beats for the servers of the seed.
+    ("servers", "/servers"),
     ("overview", ""),
     ("overview-day", "?span=24h"),
     ("enqueued", "/enqueued"),
@@ -42,7 +44,6 @@ const PAGES: [(&str, &str); 12] = [
     ("cancelled", "/cancelled"),
     ("recurring", "/recurring"),
     ("queues", "/queues"),
-    ("servers", "/servers"),
 ];
 
 /// The lists whose first job is looked at too.
@@ -185,6 +186,7 @@ async fn look_at_this(browser: &Browser, name: &str, width: u32) -> Vec<String> 
             let height = browser.run("return document.documentElement.scrollHeight").await;
             let height = height.as_u64().expect("a height").clamp(HEIGHT, HEIGHT_MAX);
             resize(browser, width, height).await;
+            std::fs::create_dir_all(&directory).expect("the directory is made");
             let file = PathBuf::from(directory).join(format!("{name}-{theme}.png"));
             std::fs::write(file, browser.picture().await).expect("the picture is written");
         }
