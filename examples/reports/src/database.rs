@@ -4,18 +4,13 @@
 //! here. Because the file is the same, `jobs.enqueue(…).tx(&tx)` makes a job part of the caller's
 //! transaction: the job exists if and only if the row does.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use legwork::sqlite::rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// The steps that bring the tables up to date; new ones are appended, old ones never change.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_create_tables.sql")];
-
-/// How long to wait while another connection, such as that of the jobs, writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One connection, shared by everything in this process.
 ///
@@ -26,13 +21,8 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the file and brings the tables up to date.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let mut connection =
-            Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+    /// Takes a connection from `SqliteStorage::connect` and brings the tables up to date.
+    pub(crate) fn new(mut connection: Connection) -> Result<Self> {
         connection.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut connection)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
@@ -97,9 +87,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("app.db");
         let insert = "INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.org')";
-        let first = Database::open(&path).unwrap();
+        let first = Database::new(Connection::open(&path).unwrap()).unwrap();
         first.transaction_blocking(|tx| Ok(tx.execute(insert, [])?)).unwrap();
-        let again = Database::open(&path).unwrap();
+        let again = Database::new(Connection::open(&path).unwrap()).unwrap();
         let users = |tx: &Transaction<'_>| {
             Ok(tx.query_row("SELECT count(*) FROM users", [], |row| row.get::<_, i64>(0))?)
         };
@@ -108,8 +98,7 @@ mod tests {
 
     #[test]
     fn an_error_rolls_back_and_so_does_a_panic() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = Database::open(&dir.path().join("app.db")).unwrap();
+        let database = Database::new(Connection::open_in_memory().unwrap()).unwrap();
         let insert = "INSERT INTO products (name, price_cents) VALUES ('Chair', 1)";
         let failed = database.transaction_blocking(|tx| -> Result<()> {
             tx.execute(insert, [])?;

@@ -26,8 +26,9 @@ mod users;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use legwork::prelude::*;
+use legwork::sqlite::SqliteStorage;
 
 use crate::app::{App, Folders};
 use crate::database::Database;
@@ -88,14 +89,16 @@ async fn main() -> Result<HostExit> {
 /// Opens everything that the application works with.
 async fn prepare(settings: Settings) -> Result<App> {
     let folders = Folders::create(&settings.data)?;
-    let file = folders.database.to_str().context("REPORTS_DATA is not valid UTF-8")?;
-    let jobs = Jobs::connect(&format!("sqlite://{file}")).await?;
-    let database = Database::open(&folders.database)?;
+    // `Jobs::connect("sqlite://app.db")` does the same; here the storage is needed too, for a
+    // connection of the application's own.
+    let storage = SqliteStorage::open(&folders.database).await?;
+    let database = Database::new(storage.connect()?)?;
+    let jobs = Jobs::new(Arc::new(storage));
     let mailer = match &settings.smtp_url {
         Some(url) => Mailer::smtp(&settings.mail_from, url)?,
         None => Mailer::directory(&settings.mail_from, &folders.mails)?,
     };
-    let bus = event_bus(settings.amqp_url.as_deref())?;
+    let bus = choose_bus(settings.amqp_url.as_deref())?;
     Ok(App {
         settings: Arc::new(settings),
         database,
@@ -109,7 +112,7 @@ async fn prepare(settings: Settings) -> Result<App> {
 }
 
 /// Chooses the bus: RabbitMQ where a URL is set, otherwise memory.
-fn event_bus(amqp_url: Option<&str>) -> Result<Arc<dyn EventBus>> {
+fn choose_bus(amqp_url: Option<&str>) -> Result<Arc<dyn EventBus>> {
     match amqp_url {
         None => Ok(Arc::new(InMemoryBus::default())),
         #[cfg(feature = "rabbitmq")]

@@ -163,6 +163,7 @@ mod tests {
     use std::sync::Mutex;
 
     use legwork::BoxFuture;
+    use legwork::sqlite::rusqlite::Connection;
 
     use super::*;
     use crate::event_bus::InMemoryBus;
@@ -186,8 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_without_a_confirm_is_published_again_with_the_same_id() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = Database::open(&dir.path().join("app.db")).unwrap();
+        let database = Database::new(Connection::open_in_memory().unwrap()).unwrap();
         let insert = "INSERT INTO orders (customer, total_cents) VALUES ('Ada', 100)";
         database.transaction(|tx| Ok(tx.execute(insert, [])?)).await.unwrap();
         let bus = LosesTheFirstConfirm::default();
@@ -202,8 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_order_in_its_grace_period_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = Database::open(&dir.path().join("app.db")).unwrap();
+        let database = Database::new(Connection::open_in_memory().unwrap()).unwrap();
         let insert = "INSERT INTO orders (customer, total_cents) VALUES ('Ada', 100)";
         database.transaction(|tx| Ok(tx.execute(insert, [])?)).await.unwrap();
         let bus = InMemoryBus::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use legwork::{Clock, SystemClock};
 
 /// Generous: it is only ever used up by a test that fails.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long to wait between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
