@@ -1,6 +1,7 @@
--- breaking: no Creates every table. All names start with legwork_, because the user's own tables
--- live in the same file. Instants are microseconds since 1970, durations microseconds. The state of
--- a job is the place of its marker: waiting, due, ready, lease or outcome.
+-- breaking: no
+-- Creates every table. All names start with legwork_, because the user's own tables live in the
+-- same file. Instants are microseconds since 1970, durations microseconds. The state of a job is
+-- the place of its marker: waiting, due, ready, lease or outcome.
 
 -- One row: the next number for job ids, ticket sequences and leases, handed out in commit order.
 CREATE TABLE legwork_sequence (

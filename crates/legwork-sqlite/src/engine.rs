@@ -301,3 +301,117 @@ fn lock_failed(error: &std::io::Error) -> Error {
     let message = format!("the lock file of the database failed: {error}");
     Error::new(ErrorKind::Unavailable, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use legwork_core::storage::NewJob;
+    use legwork_core::{Kind, SystemClock};
+
+    use super::*;
+    use crate::enqueue::enqueue;
+    use crate::operation::Wish;
+    use crate::schema::migrate;
+    use crate::writer::Writer;
+
+    const DURABLE: Wish = Wish { weight: 1, relaxed: false };
+    const RELAXED: Wish = Wish { weight: 1, relaxed: true };
+
+    async fn open() -> (tempfile::TempDir, Writer) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = crate::connection::resolve(&directory.path().join("jobs.db")).unwrap();
+        let writer = Writer::start(path, Synchronous::Full, Arc::new(SystemClock)).await.unwrap();
+        writer.call((), |w, ()| migrate(w), DURABLE).await.unwrap();
+        (directory, writer)
+    }
+
+    fn big() -> Vec<NewJob> {
+        let args = format!("\"{}\"", "x".repeat(200_000)).into_bytes();
+        vec![NewJob::new(Kind::new("test.work").unwrap(), args)]
+    }
+
+    async fn pragma(writer: &Writer, name: &'static str) -> i64 {
+        let read = |w: &mut Write<'_>, name: &&str| {
+            Ok(w.db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?)
+        };
+        writer.call(name, read, DURABLE).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_a_typed_error_and_work_goes_on_when_there_is_room() {
+        let (_directory, writer) = open().await;
+        let pages = pragma(&writer, "page_count").await;
+        let limit = |w: &mut Write<'_>, pages: &i64| {
+            Ok(w.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?)
+        };
+        writer.call(pages, limit, DURABLE).await.unwrap();
+        let full = writer.call(big(), |w, jobs| enqueue(w, jobs), DURABLE).await.unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::Unavailable, "{full:?}");
+        assert_eq!(full.to_string(), "the disk of the database is full");
+        writer.call(1_000_000, limit, DURABLE).await.unwrap();
+        let stored = writer.call(big(), |w, jobs| enqueue(w, jobs), DURABLE).await.unwrap();
+        assert!(stored[0].is_new());
+    }
+
+    #[tokio::test]
+    async fn the_writer_has_the_settings_that_the_guarantees_rest_on() {
+        let (_directory, writer) = open().await;
+        for (name, expected) in [
+            ("synchronous", 2),
+            ("wal_autocheckpoint", 0),
+            ("mmap_size", 0),
+            ("trusted_schema", 0),
+            ("cell_size_check", 1),
+            ("temp_store", 2),
+            ("busy_timeout", 10_000),
+        ] {
+            assert_eq!(pragma(&writer, name).await, expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_call_that_may_be_lost_with_the_power_skips_the_disk() {
+        let (_directory, writer) = open().await;
+        let read = |w: &mut Write<'_>, (): &()| {
+            Ok(w.db.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))?)
+        };
+        for (wish, expected) in [(RELAXED, 1), (DURABLE, 2), (RELAXED, 1), (DURABLE, 2)] {
+            assert_eq!(writer.call((), read, wish).await.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_writer_and_leaves_no_caller_waiting() {
+        let (_directory, writer) = open().await;
+        let panics = |_: &mut Write<'_>, (): &()| -> crate::error::Result<()> { panic!("a test") };
+        let error = writer.call((), panics, DURABLE).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown);
+        let error = loop {
+            // The thread may not have noted its end yet.
+            match writer.call((), |_, ()| Ok(()), DURABLE).await {
+                Err(error) if error.kind() == ErrorKind::Closed => break error,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unknown),
+                Ok(()) => panic!("a writer that panicked must not go on"),
+            }
+        };
+        assert_eq!(error.to_string(), "the storage is closed");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_fails_after_it_wrote_leaves_nothing_and_spares_the_others() {
+        let (_directory, writer) = open().await;
+        let half = |w: &mut Write<'_>, jobs: &Vec<NewJob>| -> crate::error::Result<()> {
+            enqueue(w, jobs)?;
+            Err(Error::corrupt("half way").into())
+        };
+        let (bad, good) = tokio::join!(
+            writer.call(big(), half, DURABLE),
+            writer.call(big(), |w, jobs| enqueue(w, jobs), DURABLE)
+        );
+        assert_eq!(bad.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert!(good.unwrap()[0].is_new());
+        let count = |w: &mut Write<'_>, (): &()| {
+            Ok(w.db.query_row("SELECT count(*) FROM legwork_job", [], |row| row.get::<_, i64>(0))?)
+        };
+        assert_eq!(writer.call((), count, DURABLE).await.unwrap(), 1);
+    }
+}

@@ -33,10 +33,11 @@ impl Stats {
     /// Adds the end of one run; what is neither an end nor a retry does not count.
     pub(crate) fn add(&mut self, queue: i64, kind: i64, ended: Ended, ran_for: i64) {
         let found = self.sums.iter().position(|sum| sum.queue == queue && sum.kind == kind);
-        let sum = match found {
-            Some(at) => &mut self.sums[at],
-            None => self.sums.push_mut(Sum { queue, kind, ..Sum::default() }),
-        };
+        let at = found.unwrap_or_else(|| {
+            self.sums.push(Sum { queue, kind, ..Sum::default() });
+            self.sums.len() - 1
+        });
+        let sum = &mut self.sums[at];
         match ended {
             Ended::Succeeded => sum.succeeded += 1,
             Ended::Failed => sum.failed += 1,
