@@ -1,7 +1,7 @@
 //! The measurements, one file each.
 //!
 //! `rounds` runs them. Each opens storages of its own, checks their rows at the end, and returns a
-//! [`Reading`](crate::lab::Reading) per line of the report.
+//! [`Reading`] per line of the report.
 
 pub(crate) mod cycle;
 pub(crate) mod drain;
