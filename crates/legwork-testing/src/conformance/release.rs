@@ -18,6 +18,9 @@ cases! { ($) release __release_cases:
     puts_a_released_job_behind_those_that_wait_already,
     counts_no_interruption_when_the_job_never_started,
     fails_a_job_that_was_interrupted_too_often,
+    counts_every_retirement_as_an_interruption,
+    of_a_lease_counts_no_interruption,
+    forgets_interruptions_when_an_operator_requeues,
     tells_in_the_history_whether_the_handler_had_started,
     of_a_lease_gives_back_what_is_left_of_it,
     of_a_lease_that_is_gone_does_nothing,
@@ -95,6 +98,37 @@ async fn fails_a_job_that_was_interrupted_too_often(fx: &Fixture) {
         matches!(&entry.what, History::Failed { reason: FailReason::Interrupted, .. })
     });
     assert!(told, "{:?}", detail.history);
+}
+
+async fn counts_every_retirement_as_an_interruption(fx: &Fixture) {
+    let id = fx.enqueue(job()).await;
+    for _ in 0..=INTERRUPTIONS_MAX {
+        let server = fx.server().await;
+        assert_eq!(server.claim_one().await.id, id);
+        server.retire().await;
+    }
+    assert_eq!(fx.state(id).await, S::Failed);
+}
+
+async fn of_a_lease_counts_no_interruption(fx: &Fixture) {
+    let id = fx.enqueue(job()).await;
+    let server = fx.server().await;
+    for _ in 0..INTERRUPTIONS_MAX + 5 {
+        let lease = server.claim_one().await.lease;
+        server.release(&[lease]).await;
+    }
+    assert_eq!(fx.state(id).await, S::Enqueued);
+}
+
+async fn forgets_interruptions_when_an_operator_requeues(fx: &Fixture) {
+    let id = fx.enqueue(job()).await;
+    let server = fx.server().await;
+    for _ in 0..=INTERRUPTIONS_MAX {
+        server.work_one(released(true)).await;
+    }
+    fx.requeue(id).await;
+    server.work_one(released(true)).await;
+    assert_eq!(fx.state(id).await, S::Enqueued);
 }
 
 async fn tells_in_the_history_whether_the_handler_had_started(fx: &Fixture) {
