@@ -1,6 +1,7 @@
 //! What only the embedded storage promises: its file, its transactions, its processes.
 //!
-//! What every storage promises is in `conformance.rs`; processes that are killed are in `torture.rs`.
+//! What every storage promises is in `conformance.rs`; processes that are killed are in
+//! `torture.rs`.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 

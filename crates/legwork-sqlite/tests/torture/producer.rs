@@ -3,8 +3,8 @@
 //! Producers in even slots allocate ids first and repeat, after a kill, every enqueue whose outcome
 //! they do not know: each must end as exactly one job. They note what was acknowledged one call
 //! later, so that every kill leaves calls that were carried out and must be repeated. Every fourth
-//! of their jobs is a continuation of the one before. Producers in odd slots use the client, several calls at a time, and repeat
-//! nothing: what was not acknowledged may be there or not.
+//! of their jobs is a continuation of the one before. Producers in odd slots use the client,
+//! several calls at a time, and repeat nothing: what was not acknowledged may be there or not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,7 +121,8 @@ impl Producer {
         intents
     }
 
-    /// Enqueues under the ids that were noted, which is safe to repeat; returns what is to be noted.
+    /// Enqueues under the ids that were noted, which is safe to repeat; returns what is to be
+    /// noted.
     async fn store(&self, intents: &[(u64, i64)]) -> Vec<Fact> {
         let jobs = intents.iter().map(|&(key, id)| self.job(key, id)).collect();
         let enqueued = self.storage.enqueue(jobs).await.unwrap();
