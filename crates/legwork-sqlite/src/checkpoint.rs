@@ -16,11 +16,15 @@ use rusqlite::Connection;
 use crate::connection::{may_checkpoint_apart, open_checkpointer};
 use crate::query::sql;
 
-/// How many pages are written between two copies: 4 MB.
-const STEP_PAGES: u64 = 1_000;
+/// How many pages are written between two copies: 32 MB. Each copy flushes the database, which the
+/// commits of that moment feel; a page that was written often since is copied once.
+const STEP_PAGES: u64 = 8_000;
 
-/// From which size the log, in pages, is started over: 32 MB.
-const RESTART_PAGES: i64 = 8_000;
+/// From which size the log, in pages, is started over: 64 MB.
+const RESTART_PAGES: i64 = 16_000;
+
+/// How often a copy is repeated at once, so that the rest which the writer copies is small.
+const PASSES: usize = 3;
 
 /// When the writer itself copies all, where no other connection may: 16 MB.
 const ALONE_PAGES: u64 = 4_000;
@@ -94,7 +98,13 @@ impl Checkpoints {
 
 fn run(db: &Connection, receiver: &Receiver<()>, log_pages: &AtomicI64) {
     while receiver.recv().is_ok() {
-        if let Some(pages) = copy(db) {
+        let mut size = copy(db);
+        for _ in 1..PASSES {
+            if size.is_some_and(|pages| pages > RESTART_PAGES) {
+                size = copy(db);
+            }
+        }
+        if let Some(pages) = size {
             log_pages.store(pages, Ordering::Release);
         }
     }
