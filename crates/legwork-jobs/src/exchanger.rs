@@ -12,7 +12,7 @@ use legwork_core::limits::CLAIM_MAX_JOBS;
 use legwork_core::storage::{
     Claim, ClaimedJob, Exchange, Exchanged, Finish, Finished, Kinds, Verdict, Wakes,
 };
-use legwork_core::{BoxFuture, CancellationToken, Error, Kind, QueueName, Result};
+use legwork_core::{BoxFuture, CancellationToken, Error, Incarnation, Kind, QueueName, Result};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -45,6 +45,8 @@ pub(crate) struct Exchanger<S> {
     wish: Wish,
     /// Claimed, but no worker is free yet.
     buffer: VecDeque<ClaimedJob>,
+    /// The incarnation that claimed what is in the buffer.
+    claimed_as: Incarnation,
     runs: JoinSet<Done>,
     /// Ended, but not yet recorded.
     ended: Vec<Ended>,
@@ -89,11 +91,13 @@ enum Event {
 
 impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
     pub(crate) fn new(shared: Arc<Shared>, executor: Arc<Executor<S>>, wish: Wish) -> Self {
+        let claimed_as = shared.incarnation();
         Self {
             shared,
             executor,
             wish,
             buffer: VecDeque::new(),
+            claimed_as,
             runs: JoinSet::new(),
             ended: Vec::new(),
             in_flight: None,
@@ -168,7 +172,7 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
 
     /// Fills free workers from the buffer.
     fn start_runs(&mut self) {
-        if self.shared.fence.is_lost() {
+        if self.shared.fence.is_lost() || self.claimed_as != self.shared.incarnation() {
             // Another server may run them already.
             for job in self.buffer.drain(..) {
                 self.suspects -= usize::from(job.is_suspect());
@@ -234,8 +238,9 @@ impl<S: Clone + Send + Sync + 'static> Exchanger<S> {
         if asked > 0 {
             self.shared.leases.claim_begins();
         }
+        self.claimed_as = self.shared.incarnation();
         let finish = ended.iter().map(|ended| ended.finish.clone()).collect();
-        let exchange = Exchange { server: self.shared.incarnation(), finish, claim };
+        let exchange = Exchange { server: self.claimed_as, finish, claim };
         let store = Arc::clone(&self.shared.store);
         let call = Box::pin(async move { store.exchange(exchange).await });
         self.in_flight = Some(InFlight { call, ended, asked });

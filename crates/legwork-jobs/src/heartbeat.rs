@@ -85,6 +85,8 @@ pub(crate) struct Heartbeat {
     info: ServerInfo,
     /// When the last beat that was confirmed was sent.
     confirmed_at: Instant,
+    /// Set from the word that the server is dead until it is registered anew.
+    dead: bool,
 }
 
 impl Heartbeat {
@@ -108,7 +110,7 @@ impl Heartbeat {
             .spawn(move || {
                 runtime.block_on(async {
                     let confirmed_at = Instant::now();
-                    Self { shared, times, info, confirmed_at }.run(stop).await;
+                    Self { shared, times, info, confirmed_at, dead: false }.run(stop).await;
                 });
             })
             .map_err(refused)
@@ -169,6 +171,9 @@ impl Heartbeat {
 
     /// Judges by the time since the last confirmed beat whether the leases still hold.
     fn judge(&self) {
+        if self.dead {
+            return;
+        }
         let silent_for = self.confirmed_at.elapsed();
         if silent_for >= self.times.ttl {
             if self.shared.fence.set(LOST) != LOST {
@@ -187,6 +192,7 @@ impl Heartbeat {
     /// Begins a new life after the storage has declared this server dead: what it held is lost.
     async fn start_anew(&mut self, dead: Incarnation) {
         tracing::error!(server = %dead, "the storage declared this server dead: its runs are lost");
+        self.dead = true;
         self.shared.fence.set(LOST);
         self.shared.held.cancel_all(CancelReason::LeaseLost);
         let Ok(incarnation) = draw_incarnation() else { return };
@@ -194,6 +200,7 @@ impl Heartbeat {
         match self.shared.store.register(info.clone()).await {
             Ok(()) => {
                 self.info = info;
+                self.dead = false;
                 self.confirmed_at = Instant::now();
                 self.shared.set_incarnation(incarnation);
                 tracing::info!(server = %incarnation, "the server goes on as a new incarnation");

@@ -132,6 +132,37 @@ async fn a_server_that_was_declared_dead_drops_its_runs_and_goes_on() {
 }
 
 #[tokio::test]
+async fn jobs_that_were_claimed_ahead_of_a_lost_lease_are_not_run_under_it() {
+    let (jobs, app) = (client(), App::default());
+    let handler = |job: Work, State(app): State<App>, context: JobContext| async move {
+        if job.n >= 200 {
+            app.tell(format!("{} run {}", job.n, context.run()));
+        }
+        if job.n == 200 && context.run().0 == 1 {
+            context.cancelled().await;
+        }
+    };
+    let server = server(&jobs).workers(1).handle(handler).start(app.clone()).await.unwrap();
+    let dead = server.incarnation();
+    jobs.enqueue_all((0..220).map(|n| Work { n })).await.unwrap();
+    until("the long run", || async { !app.told().is_empty() }).await;
+    until("the rescue", || async {
+        let beats = jobs.store().beats().await.unwrap();
+        let silent = beats.iter().map(|b| SilentServer { server: b.server, beat: b.beat });
+        let rescue = Rescue { silent: silent.collect(), max_jobs: 999, losses_max: 3 };
+        jobs.store().rescue(rescue).await.unwrap().servers == [dead]
+    })
+    .await;
+    until("all of them", || async { jobs.store().counts().await.unwrap().succeeded.n == 220 })
+        .await;
+    let mut told = app.told();
+    told.sort();
+    let second = told.iter().filter(|line| line.ends_with("run 2")).count();
+    assert!(second > 1, "nothing was claimed ahead: {told:?}");
+    assert_eq!(told.len(), 21, "only the long one started twice: {told:?}");
+}
+
+#[tokio::test]
 async fn the_jobs_of_a_server_that_vanished_are_rescued() {
     let (jobs, app) = (client(), App::default());
     let handler = |_: Work, State(app): State<App>, context: JobContext| async move {
