@@ -11,6 +11,10 @@ use crate::options::Options;
 use crate::rounds::Round;
 use crate::sample::{Percentiles, count, median};
 
+/// A disk that now and then takes longer for a page leaves no room for a pick-up within 4 ms: that
+/// waits for the commit in flight, then for its own.
+const SLOW_SYNC_MICROS: f64 = 1_000.0;
+
 /// Prints what is known before anything is measured.
 pub(crate) fn head(lab: &Lab, options: &Options) {
     let only = options.only.as_deref().map(|only| format!(", only {only}")).unwrap_or_default();
@@ -56,11 +60,11 @@ fn yardsticks(rounds: &[Round]) {
         let times = rounds.iter().filter_map(|round| round.sync_time.as_ref());
         median(times.map(|times| point(times).as_secs_f64() * 1e6).collect()).unwrap_or_default()
     };
-    println!(
-        "  fdatasync of one page: p50 {:.0} us, p99 {:.0} us",
-        sync(|t| t.p50),
-        sync(|t| t.p99)
-    );
+    let (p50, p99) = (sync(|t| t.p50), sync(|t| t.p99));
+    println!("  fdatasync of one page: p50 {p50:.0} us, p99 {p99:.0} us");
+    if p99 > SLOW_SYNC_MICROS {
+        println!("  NOTE: the disk is slow or busy; whatever waits for a commit waits for it too");
+    }
 }
 
 fn readings(rounds: &[Round]) {
