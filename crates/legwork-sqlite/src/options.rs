@@ -42,7 +42,7 @@ impl Synchronous {
 ///
 /// let storage = SqliteStorage::options(path).synchronous(Synchronous::Normal).open().await?;
 /// # drop(storage);
-/// # legwork_core::Result::Ok(()) }).unwrap();
+/// # Ok::<(), legwork_core::Error>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is opened before `open`"]

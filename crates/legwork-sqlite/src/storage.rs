@@ -52,7 +52,7 @@ const RESULTS_MAX: usize = 10_000;
 /// let enqueued = storage.enqueue(vec![job]).await?;
 /// assert!(enqueued[0].is_new());
 /// storage.close().await?;
-/// # legwork_core::Result::Ok(()) }).unwrap();
+/// # Ok::<(), legwork_core::Error>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteStorage {

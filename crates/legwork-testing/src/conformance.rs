@@ -66,6 +66,7 @@ macro_rules! suite {
         ///     let clock = TestClock::new();
         ///     Fixture::new(MemoryStorage::with_clock(clock.clone()), clock)
         /// });
+        /// # fn main() {}
         /// ```
         #[macro_export]
         macro_rules! conformance {
