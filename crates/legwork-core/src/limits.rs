@@ -90,11 +90,7 @@ pub fn check_job(job: &NewJob) -> Result<()> {
 /// [`ErrorKind::TooLarge`] naming both sizes; [`ErrorKind::Invalid`] naming what is wrong and
 /// where.
 pub fn check_args(args: &[u8], max: usize) -> Result<()> {
-    let len = args.len();
-    if len > max {
-        let message = format!("the arguments have {len} bytes of JSON: at most {max} are allowed");
-        return Err(Error::new(ErrorKind::TooLarge, message));
-    }
+    check_args_len(args.len(), max)?;
     serde_json::from_slice::<&serde_json::value::RawValue>(args).map(drop).map_err(|source| {
         Error::with_source(ErrorKind::Invalid, "the arguments are not JSON", source)
     })?;
@@ -105,6 +101,18 @@ pub fn check_args(args: &[u8], max: usize) -> Result<()> {
         return Err(Error::invalid(message));
     }
     Ok(())
+}
+
+/// Checks that arguments of `len` bytes are not over `max`.
+///
+/// # Errors
+/// [`ErrorKind::TooLarge`] naming both sizes.
+pub fn check_args_len(len: usize, max: usize) -> Result<()> {
+    if len <= max {
+        return Ok(());
+    }
+    let message = format!("the arguments have {len} bytes of JSON: at most {max} are allowed");
+    Err(Error::new(ErrorKind::TooLarge, message))
 }
 
 /// Returns how deep a valid JSON text nests, without recursion.

@@ -43,7 +43,7 @@ pub struct Enqueue<J> {
 /// Makes the stored form of a job, with the defaults of its kind.
 pub(crate) fn new_job<J: Job>(job: &J, args_max_bytes: usize) -> Result<NewJob> {
     let args = job.encode()?;
-    limits::check_args(&args, args_max_bytes)?;
+    limits::check_args_len(args.len(), args_max_bytes)?;
     let mut new = NewJob::new(Kind::new(J::NAME)?, args);
     new.queue = QueueName::new(J::QUEUE)?;
     new.priority = J::PRIORITY;
