@@ -85,8 +85,8 @@ fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    // The plan of a statement must not depend on the values bound to it: the plans are chosen by the
-    // indexes, and a claim was parsed anew on nearly every call without this.
+    // The plan of a statement must not depend on the values bound to it: the plans are chosen by
+    // the indexes, and a claim was parsed anew on nearly every call without this.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.execute_batch(
         "PRAGMA temp_store = MEMORY;
