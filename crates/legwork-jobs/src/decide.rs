@@ -23,8 +23,6 @@ pub(crate) enum RunEnding {
     Aborted,
     /// The arguments could not be read; the handler was not called.
     Undecodable(String),
-    /// The job is of a kind that this server has retired, or does not know.
-    NotStarted,
 }
 
 /// What the decision depends on besides the ending.
@@ -75,7 +73,6 @@ pub(crate) fn decide(ending: RunEnding, attempt: &Attempt) -> Verdict {
             reason: FailReason::Undecodable,
             error: RunError::new(RunErrorKind::Undecodable, &reason),
         },
-        RunEnding::NotStarted => Verdict::Released { started: false },
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use legwork_core::context::{ParentResult, RunFacts, RunLink};
-use legwork_core::storage::{ClaimedJob, Finish};
+use legwork_core::storage::{ClaimedJob, Finish, Verdict};
 use legwork_core::{
     BoxFuture, CancelReason, CancellationToken, JobContext, JobId, Kind, LeaseId, Outcome,
     Progress, RawArgs, Result, Run, RunEnd, Store,
@@ -50,10 +50,10 @@ pub(crate) struct Done {
 impl<S: Clone + Send + Sync + 'static> Executor<S> {
     /// Runs a job to its end and says what becomes of it.
     pub(crate) async fn run(self: Arc<Self>, job: ClaimedJob) -> Done {
-        let suspect = job.is_suspect();
         let started = Instant::now();
         let Some(work) = self.registry.get(&job.kind).cloned() else {
-            return done(&job, Duration::ZERO, RunEnding::NotStarted, None);
+            // No claim asks for a kind without a handler; should one come, it goes back.
+            return done(&job, Duration::ZERO, Verdict::Released { started: false });
         };
         let limits = Limits::of(&job, work.defaults());
         let context = self.context(&job, limits.max_attempts);
@@ -77,7 +77,7 @@ impl<S: Clone + Send + Sync + 'static> Executor<S> {
             cancelled: context.cancel_reason(),
             draw: fastrand::f64(),
         };
-        Done { suspect, ..done(&job, started.elapsed(), ending, Some(&attempt)) }
+        done(&job, started.elapsed(), decide(ending, &attempt))
     }
 
     fn context(&self, job: &ClaimedJob, max_attempts: u32) -> JobContext {
@@ -198,11 +198,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "the handler panicked with a value that is no text".to_owned())
 }
 
-fn done(job: &ClaimedJob, ran_for: Duration, ending: RunEnding, attempt: Option<&Attempt>) -> Done {
-    let verdict = match attempt {
-        Some(attempt) => decide(ending, attempt),
-        None => legwork_core::storage::Verdict::Released { started: false },
-    };
+fn done(job: &ClaimedJob, ran_for: Duration, verdict: Verdict) -> Done {
     let finish = Finish { id: job.id, run: job.run, lease: job.lease, ran_for, verdict };
     Done { finish, kind: job.kind.clone(), suspect: job.is_suspect() }
 }
