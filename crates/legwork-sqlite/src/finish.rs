@@ -262,11 +262,7 @@ pub(crate) fn interrupt(
         let message = format!("it was interrupted {} times", n + 1);
         return fail(w, run, otherwise, (FailReason::Interrupted, &message), parents);
     }
-    if !record(w, &run.outcome(Ended::Interrupted, ending))? {
-        return Ok(false);
-    }
-    ready::enter(w, run.entry.home, run.entry.marker(id).next())?;
-    Ok(true)
+    give_back(w, run, ending, Ended::Interrupted)
 }
 
 /// Gives back a run whose handler had not started; `false` when it had ended before.
@@ -281,10 +277,16 @@ pub(crate) fn release_one(
         let otherwise = Ending { asked: Some(Ended::Released), ..ending };
         return cancel_instead(w, run, otherwise, actor, parents);
     }
-    if !record(w, &run.outcome(Ended::Released, ending))? {
+    give_back(w, run, ending, Ended::Released)
+}
+
+/// Makes the job of a run claimable again, under the next run number; `false` when the run had
+/// ended before.
+fn give_back(w: &mut Write<'_>, run: &Running, ending: Ending, ended: Ended) -> Result<bool> {
+    if !record(w, &run.outcome(ended, ending))? {
         return Ok(false);
     }
-    ready::enter(w, run.entry.home, run.entry.marker(id).next())?;
+    ready::enter(w, run.entry.home, run.entry.marker(ending.id).next())?;
     Ok(true)
 }
 
