@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - [`enqueue`]: what a job is when it is given to a storage
+//! - [`transaction`]: enqueueing within a transaction of the caller
 //! - [`exchange`]: finishing runs and claiming jobs, in one transaction
 //! - [`server`]: heartbeats, rescue
 //! - [`recurring`]: recurring jobs and their occurrences
@@ -32,13 +33,14 @@ pub mod maintain;
 pub mod operate;
 pub mod recurring;
 pub mod server;
+pub mod transaction;
 pub mod wake;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::capability::{Capabilities, Capability};
-pub use self::enqueue::{Enqueued, JobOptions, NewJob, On, Parent, Start, Transaction};
+pub use self::enqueue::{Enqueued, JobOptions, NewJob, On, Parent, Start};
 pub use self::exchange::{
     Claim, ClaimedJob, Exchange, Exchanged, FailReason, Finish, Finished, RunError, Verdict,
 };
@@ -50,6 +52,7 @@ pub use self::recurring::{
 pub use self::server::{
     Beat, CancelRequest, Rescue, Rescued, ServerBeat, ServerInfo, SilentServer,
 };
+pub use self::transaction::{EnqueueCall, Transaction};
 pub use self::wake::{WakeSender, Wakes};
 
 use crate::context::Progress;

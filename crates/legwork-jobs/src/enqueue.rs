@@ -1,7 +1,8 @@
 //! The builders that enqueue one job, or many of one kind.
 //!
 //! [`Jobs::enqueue`](crate::Jobs::enqueue) makes them. They validate and remember the first
-//! mistake; `flusher` stores the job when they are awaited.
+//! mistake; `flusher` stores the job when they are awaited, a driver when they are given to its
+//! [`Transaction`].
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -9,7 +10,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use legwork_core::limits::{self, ENQUEUE_MAX_JOBS};
-use legwork_core::storage::{Enqueued, NewJob, On, Parent, Start, Transaction};
+use legwork_core::storage::{EnqueueCall, Enqueued, NewJob, On, Parent, Start, Transaction};
 use legwork_core::{
     BoxFuture, Error, ErrorKind, Job, JobId, Kind, QueueName, Result, RetryPolicy, Tag, Timestamp,
 };
@@ -159,16 +160,63 @@ impl<J: Job> Enqueue<J> {
 
     /// Stores the job in the caller's transaction: it exists if and only if that commits.
     ///
-    /// Servers notice it within about 50 ms of the commit.
+    /// The driver of the transaction decides what comes back:
+    ///
+    /// | driver | call |
+    /// | --- | --- |
+    /// | rusqlite | `.tx(&tx)?` |
+    /// | tokio-postgres, deadpool-postgres | `.tx(&tx).await?` |
+    /// | sqlx | `.tx(&mut tx).await?` |
+    /// | diesel | `.tx(&mut *connection)?` |
+    /// | diesel-async | `.tx(&mut *connection).await?` |
+    ///
+    /// Servers notice it after the commit, within their poll interval at the latest.
     ///
     /// # Errors
     /// As [`Jobs::enqueue`]; [`Conflict`](ErrorKind::Conflict) when the transaction is of another
-    /// database than the jobs.
-    pub fn tx<D>(self, transaction: &impl Transaction<D>) -> Result<Enqueued<J>> {
+    /// database than the jobs. Roll the transaction back: a part of what the call writes may be in
+    /// it.
+    ///
+    /// # Cancel safety
+    /// Nothing happens before a future is polled. One that is dropped before it was ready may have
+    /// left the job in the transaction or not; either way nothing is stored unless that commits, so
+    /// roll it back.
+    ///
+    /// # Examples
+    /// ```
+    /// # use legwork_core::storage::{EnqueueCall, Transaction};
+    /// # use legwork_core::{BoxFuture, Error, ErrorKind, Job, Result};
+    /// # use legwork_jobs::Jobs;
+    /// # use serde::{Deserialize, Serialize};
+    /// # struct Client;
+    /// # struct Tx<'a>(&'a Client);
+    /// # impl Client { async fn transaction(&mut self) -> Result<Tx<'_>> { Ok(Tx(self)) } }
+    /// # impl Tx<'_> {
+    /// #     async fn execute(&self, _: &str, _: &[&str]) -> Result<u64> { Ok(1) }
+    /// #     async fn commit(self) -> Result<()> { Ok(()) }
+    /// # }
+    /// # enum Driver {}
+    /// # impl<'a> Transaction<Driver> for &'a Tx<'_> {
+    /// #     type Answer<T: Send + 'static> = BoxFuture<'a, Result<T>>;
+    /// #     fn enqueue<T: Send + 'static>(self, _: EnqueueCall<T>) -> BoxFuture<'a, Result<T>> {
+    /// #         Box::pin(async { Err(Error::new(ErrorKind::Unavailable, "there is no server")) })
+    /// #     }
+    /// # }
+    /// # #[derive(Serialize, Deserialize)] struct SendWelcome { name: String }
+    /// # impl Job for SendWelcome { const NAME: &'static str = "mail.welcome"; }
+    /// async fn sign_up(client: &mut Client, jobs: &Jobs, name: &str) -> Result<()> {
+    ///     let tx = client.transaction().await?;
+    ///     tx.execute("INSERT INTO users (name) VALUES ($1)", &[name]).await?;
+    ///     jobs.enqueue(SendWelcome { name: name.to_owned() }).tx(&tx).await?;
+    ///     tx.commit().await
+    /// }
+    /// ```
+    #[must_use = "an asynchronous driver stores the job when this is awaited; any may refuse it"]
+    pub fn tx<D, T: Transaction<D>>(self, transaction: T) -> T::Answer<Enqueued<J>> {
         let Self { jobs, job, kind: _ } = self;
-        let job = checked(&jobs, job?)?;
-        let enqueued = transaction.enqueue(jobs.store().location(), vec![job])?;
-        single(enqueued)
+        let job = job.and_then(|job| checked(&jobs, job));
+        let batch = job.map(|job| vec![job]);
+        transaction.enqueue(EnqueueCall::new(jobs.store().location(), batch, single))
     }
 }
 
@@ -206,8 +254,8 @@ impl<J> fmt::Debug for Enqueue<J> {
     }
 }
 
-/// Many jobs of one kind that are to be enqueued: await it.
-#[must_use = "jobs are enqueued when this is awaited"]
+/// Many jobs of one kind that are to be enqueued: await it, or give it to a transaction.
+#[must_use = "jobs are enqueued when this is awaited, or given to a transaction"]
 pub struct EnqueueAll<J> {
     jobs: Jobs,
     batch: Result<Vec<NewJob>>,
@@ -229,6 +277,27 @@ impl<J: Job> EnqueueAll<J> {
             })
             .collect();
         Self { jobs: client, batch, kind: PhantomData }
+    }
+
+    /// Stores the jobs in the caller's transaction: they exist if and only if that commits.
+    ///
+    /// Which call a driver needs is told at [`Enqueue::tx`]. However many there are, they become
+    /// visible together; they are sent ten thousand at a time.
+    ///
+    /// # Errors
+    /// As [`Jobs::enqueue_all`]; [`Conflict`](ErrorKind::Conflict) when the transaction is of
+    /// another database than the jobs. Nothing is sent when one of them breaks a rule. After
+    /// another error roll the transaction back: it may hold a part of the jobs.
+    ///
+    /// # Cancel safety
+    /// Nothing happens before a future is polled. One that is dropped before it was ready may have
+    /// left a part of the jobs in the transaction: roll it back.
+    #[must_use = "an asynchronous driver stores the jobs when this is awaited; any may refuse them"]
+    pub fn tx<D, T: Transaction<D>>(self, transaction: T) -> T::Answer<Vec<Enqueued<J>>> {
+        let Self { jobs, batch, kind: _ } = self;
+        transaction.enqueue(EnqueueCall::new(jobs.store().location(), batch, |enqueued| {
+            Ok(enqueued.into_iter().map(Enqueued::cast).collect())
+        }))
     }
 }
 

@@ -17,3 +17,5 @@ mod steer;
 mod stops;
 #[path = "server/time.rs"]
 mod time;
+#[path = "server/transaction.rs"]
+mod transaction;

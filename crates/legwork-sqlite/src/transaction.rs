@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use legwork_core::storage::{NewJob, Transaction};
+use legwork_core::storage::{EnqueueCall, NewJob, Transaction};
 use legwork_core::{Clock as _, Enqueued, Error, ErrorKind, Result, SystemClock};
 
 use crate::enqueue::{check, enqueue};
@@ -37,29 +37,39 @@ fn find_open(location: &str) -> Option<Arc<Inner>> {
 #[derive(Debug)]
 pub enum Rusqlite {}
 
-impl Transaction<Rusqlite> for rusqlite::Transaction<'_> {
+impl Transaction<Rusqlite> for &rusqlite::Transaction<'_> {
+    type Answer<T: Send + 'static> = Result<T>;
+
     /// Stores jobs in the transaction.
     ///
     /// Begin it with `TransactionBehavior::Immediate`: one that has read before may find that it
     /// cannot write any more. A server notices the jobs within milliseconds of the commit in the
     /// same process, and within its poll interval in another.
-    fn enqueue(&self, location: &str, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
-        check_location(self, location)?;
-        check(&capabilities(), &jobs)?;
-        let open = find_open(location);
-        let now = open.as_ref().map_or_else(|| SystemClock.now(), |inner| inner.clock.now());
-        let mut names = Names::default();
-        let mut presence = Presence::default();
-        let mut w = Write::new(self, now, &mut names, &mut presence);
-        let stored = enqueue(&mut w, &jobs).and_then(|enqueued| {
-            w.seal()?;
-            Ok(enqueued)
-        });
-        if let Some(inner) = open {
-            inner.writer.look_soon();
+    fn enqueue<T: Send + 'static>(self, mut call: EnqueueCall<T>) -> Result<T> {
+        while let Some(jobs) = call.next_batch()? {
+            let enqueued = store(self, call.location(), &jobs)?;
+            call.stored(enqueued);
         }
-        stored.map_err(Failure::into_error)
+        call.answer()
     }
+}
+
+fn store(db: &rusqlite::Transaction<'_>, location: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    check_location(db, location)?;
+    check(&capabilities(), jobs)?;
+    let open = find_open(location);
+    let now = open.as_ref().map_or_else(|| SystemClock.now(), |inner| inner.clock.now());
+    let mut names = Names::default();
+    let mut presence = Presence::default();
+    let mut w = Write::new(db, now, &mut names, &mut presence);
+    let stored = enqueue(&mut w, jobs).and_then(|enqueued| {
+        w.seal()?;
+        Ok(enqueued)
+    });
+    if let Some(inner) = open {
+        inner.writer.look_soon();
+    }
+    stored.map_err(Failure::into_error)
 }
 
 /// Refuses a transaction of another database.

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use legwork_core::inspect::Inspect as _;
 use legwork_core::storage::{
-    Claim, ClaimedJob, Exchange, NewJob, ServerInfo, Storage as _, Transaction as _,
+    Claim, ClaimedJob, EnqueueCall, Enqueued, Exchange, NewJob, ServerInfo, Storage as _,
+    Transaction as _,
 };
 use legwork_core::{
     Clock, ErrorKind, Incarnation, JobId, JobState, Kind, QueueName, SystemClock, Timestamp,
@@ -56,6 +57,11 @@ fn begin(db: &mut Connection) -> rusqlite::Transaction<'_> {
     db.transaction_with_behavior(TransactionBehavior::Immediate).unwrap()
 }
 
+/// What `.tx(…)` of a client of `storage` gives to a transaction.
+fn call(storage: &SqliteStorage, jobs: Vec<NewJob>) -> EnqueueCall<Vec<Enqueued>> {
+    EnqueueCall::new(storage.location(), Ok(jobs), Ok)
+}
+
 /// Waits for `what`, at most as long as a slow machine needs.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), what).await.expect("it takes too long")
@@ -66,16 +72,15 @@ async fn a_job_exists_if_and_only_if_the_transaction_commits() {
     let (_directory, path) = place();
     let storage = SqliteStorage::open(&path).await.unwrap();
     let mut db = storage.connect().unwrap();
-    let location = storage.location();
 
     let tx = begin(&mut db);
     tx.execute_batch("CREATE TABLE own (n INTEGER)").unwrap();
-    let kept = tx.enqueue(location, vec![job(1), job(2)]).unwrap();
+    let kept = tx.enqueue(call(&storage, vec![job(1), job(2)])).unwrap();
     assert_eq!(storage.counts().await.unwrap().enqueued.n, 0, "nobody sees it before the commit");
     tx.commit().unwrap();
 
     let tx = begin(&mut db);
-    let dropped = tx.enqueue(location, vec![job(3)]).unwrap();
+    let dropped = tx.enqueue(call(&storage, vec![job(3)])).unwrap();
     tx.rollback().unwrap();
 
     assert_eq!(storage.counts().await.unwrap().enqueued.n, 2);
@@ -94,7 +99,7 @@ async fn a_transaction_of_another_database_is_a_conflict() {
     let other = path.with_file_name("other.db");
     let mut file = Connection::open(other).unwrap();
     for db in [&mut memory, &mut file] {
-        let error = begin(db).enqueue(storage.location(), vec![job(1)]).unwrap_err();
+        let error = begin(db).enqueue(call(&storage, vec![job(1)])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
     }
 }
@@ -106,7 +111,7 @@ async fn a_job_in_a_transaction_is_checked_like_any_other() {
     let mut db = storage.connect().unwrap();
     let tx = begin(&mut db);
     let bad = NewJob { args: b"{".to_vec(), ..job(1) };
-    let error = tx.enqueue(storage.location(), vec![job(0), bad]).unwrap_err();
+    let error = tx.enqueue(call(&storage, vec![job(0), bad])).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().starts_with("job 1 of the batch: "), "{error}");
 }
@@ -125,7 +130,7 @@ async fn watchers_hear_of_a_commit_by_another_connection() {
     let mut db = storage.connect().unwrap();
     let mut wakes = storage.watch();
     let tx = begin(&mut db);
-    tx.enqueue(storage.location(), vec![job(2)]).unwrap();
+    tx.enqueue(call(&storage, vec![job(2)])).unwrap();
     tx.commit().unwrap();
     soon(wakes.next()).await;
     soon(async {
@@ -208,7 +213,7 @@ async fn a_damaged_row_fails_its_job_and_never_blocks_the_queue() {
     let storage = SqliteStorage::open(&path).await.unwrap();
     storage.register(server(1)).await.unwrap();
     let jobs = storage.enqueue((1..=5).map(job).collect()).await.unwrap();
-    let ids: Vec<JobId> = jobs.iter().map(legwork_core::Enqueued::id).collect();
+    let ids: Vec<JobId> = jobs.iter().map(Enqueued::id).collect();
     let db = storage.connect().unwrap();
     db.execute("UPDATE legwork_job SET options = '{damaged' WHERE id = ?1", [ids[1].get()])
         .unwrap();

@@ -124,11 +124,18 @@ async fn a_job_in_a_transaction_runs_if_and_only_if_it_commits() {
         let mut db = rusqlite::Connection::open(&place.path)?;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         jobs.enqueue(told("rolled back")).tx(&tx)?;
+        jobs.enqueue_all([told("rolled back"), told("rolled back")]).tx(&tx)?;
         tx.rollback()?;
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         jobs.enqueue(told("committed")).tx(&tx)?;
         tx.commit()?;
         assert_eq!(next(&mut heard).await, "committed, attempt 1");
+        let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let both = jobs.enqueue_all([told("both"), told("both")]).tx(&tx)?;
+        assert_eq!(both.len(), 2);
+        tx.commit()?;
+        assert_eq!(next(&mut heard).await, "both, attempt 1");
+        assert_eq!(next(&mut heard).await, "both, attempt 1");
         jobs.enqueue(told("the last")).await?;
         assert_eq!(next(&mut heard).await, "the last, attempt 1");
         stop(&handle);

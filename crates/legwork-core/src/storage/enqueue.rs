@@ -249,21 +249,6 @@ impl<J> From<Enqueued<J>> for JobId {
     }
 }
 
-/// A transaction of the caller in which jobs can be enqueued.
-///
-/// The SQL storages implement it for the transactions of their drivers. The jobs exist if and only
-/// if the transaction commits. `D` is a type of the storage that names the driver: without a type
-/// of its own, a storage could not implement this trait for a type of the driver. Callers never
-/// write it, because it follows from the transaction.
-pub trait Transaction<D> {
-    /// Stores jobs in the transaction; `location` is that of the storage the client uses.
-    ///
-    /// # Errors
-    /// As [`Storage::enqueue`](crate::storage::Storage::enqueue);
-    /// [`Conflict`](crate::ErrorKind::Conflict) when the transaction is of another database.
-    fn enqueue(&self, location: &str, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>>;
-}
-
 /// Writes bytes that are one JSON text as a string.
 mod json_text {
     use serde::{Deserialize, Deserializer, Serializer, de, ser};
