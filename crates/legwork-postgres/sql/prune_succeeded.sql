@@ -1,0 +1,12 @@
+-- Lists succeeded jobs past their time, oldest first, with their last runs. Index outcome_succeeded.
+SELECT o.id, o.run
+FROM legwork.outcome AS o
+WHERE o.result = 1
+    AND o.ended_at < $1
+    AND NOT EXISTS (
+        SELECT 1
+        FROM legwork.dependency AS d
+            JOIN legwork.waiting AS w ON w.id = d.child
+        WHERE d.parent = o.id)
+ORDER BY o.ended_at, o.id
+LIMIT $2;

@@ -1,0 +1,3 @@
+-- Removes a recurring job. Primary key.
+DELETE FROM legwork.recurring
+WHERE id = $1;

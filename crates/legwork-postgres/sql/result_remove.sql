@@ -1,0 +1,3 @@
+-- Forgets the results of jobs. Primary key.
+DELETE FROM legwork.result
+WHERE id = ANY ($1);
