@@ -4,10 +4,12 @@
 //! half: it holds a pipe to xtask and stops its whole process group when the pipe closes, so that
 //! even `kill -9` of xtask leaves nothing behind. No other file may start a server.
 
+use crate::account::Account;
 use crate::clock;
 use anyhow::Context as _;
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, lchown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -17,6 +19,9 @@ const SCRIPT: &str = include_str!("guard.sh");
 
 /// `guard.sh` gives a group ten seconds to stop before it kills it; this is a little more.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// How a server is asked to stop, unless it is known to take something else as that.
+const STOP_SIGNAL: &str = "TERM";
 
 /// A command that runs as the leader of its own process group, under `guard.sh`.
 ///
@@ -34,14 +39,33 @@ impl Guarded {
     /// # Errors
     /// The directory could not be made, or no shell could be started.
     pub(crate) fn server(directory: &Path, command: &Command) -> anyhow::Result<Self> {
+        Self::server_as(None, directory, command, STOP_SIGNAL)
+    }
+
+    /// The same under another account, to which the directory will belong, and with the name of the
+    /// signal that asks this server to stop at once.
+    ///
+    /// # Errors
+    /// See [`Guarded::server`]; and only root may change to another account.
+    pub(crate) fn server_as(
+        account: Option<&Account>,
+        directory: &Path,
+        command: &Command,
+        stop_signal: &str,
+    ) -> anyhow::Result<Self> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
             .with_context(|| format!("{} could not be made", directory.display()))?;
         let log = File::create(directory.join("log"))?;
-        let mut shell = guarded(directory.as_os_str(), command);
+        let mut shell = guarded(directory.as_os_str(), command, stop_signal);
         shell.stdout(log.try_clone()?).stderr(log);
+        if let Some(Account { name, user_id, group_id }) = account {
+            lchown(directory, Some(*user_id), Some(*group_id))
+                .with_context(|| format!("{} cannot be given to {name}", directory.display()))?;
+            shell.uid(*user_id).gid(*group_id);
+        }
         Self::start(shell, Some(directory.to_path_buf()))
     }
 
@@ -58,7 +82,7 @@ impl Guarded {
     /// # Errors
     /// No shell could be started.
     pub(crate) fn piped(command: &Command) -> anyhow::Result<Self> {
-        let mut shell = guarded("".as_ref(), command);
+        let mut shell = guarded("".as_ref(), command, STOP_SIGNAL);
         shell.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::start(shell, None)
     }
@@ -117,10 +141,11 @@ impl Drop for Guarded {
     }
 }
 
-/// `sh guard.sh <directory> <command…>` with the environment and working directory of `command`.
-fn guarded(directory: &std::ffi::OsStr, command: &Command) -> Command {
+/// `sh guard.sh <directory> <signal> <command…>` with the environment and working directory of
+/// `command`.
+fn guarded(directory: &OsStr, command: &Command, stop_signal: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", SCRIPT, "guard"]).arg(directory);
+    shell.args(["-c", SCRIPT, "guard"]).arg(directory).arg(stop_signal);
     shell.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -186,6 +211,37 @@ mod tests {
         drop(server);
         let gone = clock::wait_for(LIMIT, || Ok((!is_alive(pid.trim())).then_some(())));
         assert_eq!(gone.unwrap(), Some(()), "the grandchild is of the same group");
+    }
+
+    #[test]
+    fn a_server_is_asked_to_stop_with_the_signal_that_it_understands() {
+        let directory = directory("signal");
+        // It ignores what servers are asked with otherwise, and says when it is asked in its way.
+        let asked = std::env::temp_dir().join(format!("legwork-asked-{}", std::process::id()));
+        let script = format!(
+            "trap '' TERM; trap 'echo >{}; exit' QUIT; echo $$ >{}/pid; while :; do sleep 0.1; done",
+            asked.display(),
+            directory.display(),
+        );
+        let server = Guarded::server_as(None, &directory, &shell(&script), "QUIT").unwrap();
+        written_pid(&directory);
+        drop(server);
+        assert!(std::fs::remove_file(&asked).is_ok(), "the trap for QUIT ran");
+    }
+
+    #[test]
+    fn a_server_under_another_account_owns_its_directory() {
+        let Some(account) = Account::for_server().unwrap() else { return };
+        let directory = directory("account");
+        let script = "touch mine; id -u; sleep 600";
+        let mut command = shell(script);
+        command.current_dir(&directory);
+        let server = Guarded::server_as(Some(&account), &directory, &command, "TERM").unwrap();
+        let says = || Ok((!server.log_tail().is_empty()).then(|| server.log_tail()));
+        let said = clock::wait_for(LIMIT, says).unwrap();
+        assert_eq!(said, Some(account.user_id.to_string()), "nothing is in the way of the file");
+        drop(server);
+        assert!(!directory.exists(), "and it can remove the directory");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "the tasks talk to the person who started them")]
 
+mod account;
 mod bench;
 mod ci;
 mod clock;

@@ -4,14 +4,16 @@
 //! else gets the command to run. Never touches what is already installed, and never starts the
 //! system service that a package may bring: the tests use private servers only.
 
+use crate::account::is_root;
 use crate::{runner, workspace};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program that tests need and the Debian package that brings it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Program {
-    /// Names it goes by, in order of preference; an absolute path counts as a name.
+    /// Names it goes by, in order of preference; an absolute path counts as a name, and a `*` in it
+    /// stands for the number of the newest version.
     names: &'static [&'static str],
     package: &'static str,
 }
@@ -29,13 +31,29 @@ pub(crate) const RABBITMQ: Program = Program {
 // Erlang's name server, which RabbitMQ would otherwise start as a daemon that nobody stops.
 pub(crate) const EPMD: Program = Program { names: &["epmd"], package: "erlang-base" };
 
-const ALL: [Program; 4] = [CHROMIUM, CHROMEDRIVER, RABBITMQ, EPMD];
+// Debian keeps the programs of each version in a directory that is on nobody's search path.
+pub(crate) const POSTGRES: Program =
+    Program { names: &["postgres", "/usr/lib/postgresql/*/bin/postgres"], package: "postgresql" };
+pub(crate) const PGBOUNCER: Program = Program { names: &["pgbouncer"], package: "pgbouncer" };
+
+const ALL: [Program; 6] = [CHROMIUM, CHROMEDRIVER, RABBITMQ, EPMD, POSTGRES, PGBOUNCER];
 
 impl Program {
     /// Where the program is, when it is installed.
     pub(crate) fn find(self) -> Option<PathBuf> {
-        self.names.iter().find_map(|name| workspace::find_program(name))
+        self.names.iter().find_map(|name| match name.split_once("/*/") {
+            Some((versions, rest)) => newest(Path::new(versions), rest),
+            None => workspace::find_program(name),
+        })
     }
+}
+
+/// `<versions>/<number>/<rest>` with the highest number for which that is a file.
+fn newest(versions: &Path, rest: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(versions).ok()?.flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let program = |number: u32| versions.join(number.to_string()).join(rest);
+    numbers.filter(|number| program(*number).is_file()).max().map(program)
 }
 
 /// Installs what is missing, or prints how to.
@@ -80,11 +98,6 @@ fn install(packages: &[&str]) -> Command {
     command
 }
 
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +112,19 @@ mod tests {
     fn an_absolute_name_is_found_by_its_path() {
         let shell = Program { names: &["/no/such/sh", "/bin/sh"], package: "dash" };
         assert_eq!(shell.find(), Some(PathBuf::from("/bin/sh")), "the first that exists");
+    }
+
+    #[test]
+    fn the_newest_version_is_the_one_with_the_highest_number() {
+        let root = std::env::temp_dir().join(format!("legwork-versions-{}", std::process::id()));
+        for version in ["9", "15", "16", "old"] {
+            std::fs::create_dir_all(root.join(version).join("bin")).unwrap();
+        }
+        for version in ["9", "15", "old"] {
+            std::fs::write(root.join(version).join("bin/server"), "").unwrap();
+        }
+        let found = newest(&root, "bin/server");
+        std::fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found, Some(root.join("15/bin/server")), "16 has no server, 9 is older");
     }
 }

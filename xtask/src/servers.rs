@@ -4,15 +4,31 @@
 //! temporary directory and lives under a `guard`. A server whose program is missing is not an error
 //! here: `start` says why, and the tests that need it are skipped.
 
-pub(crate) mod chromedriver;
-pub(crate) mod rabbitmq;
+mod chromedriver;
+mod pgbouncer;
+mod postgres;
+mod rabbitmq;
 
 use crate::clock;
 use crate::guard::Guarded;
 use anyhow::{Context as _, bail};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// Every variable that leads a test to a server.
+pub(crate) const VARIABLES: [&str; 8] = [
+    rabbitmq::URL_VARIABLE,
+    chromedriver::URL_VARIABLE,
+    chromedriver::BROWSER_VARIABLE,
+    postgres::URL_VARIABLE,
+    postgres::BIN_VARIABLE,
+    postgres::OS_USER_VARIABLE,
+    pgbouncer::URL_VARIABLE,
+    pgbouncer::BIN_VARIABLE,
+];
 
 /// How long a server may take until it answers. RabbitMQ needs about 5 s on two idle cores.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -36,19 +52,53 @@ impl Server {
     }
 }
 
-/// Ports that were free a moment ago, all different.
+/// A server by name, or why it does not run.
+pub(crate) type Started = (&'static str, anyhow::Result<Server>);
+
+/// Starts every server, all at the same time except those that need another.
+pub(crate) fn start_all() -> Vec<Started> {
+    let starts: [fn() -> Vec<Started>; 3] = [
+        start_postgres_and_pooler,
+        || vec![("RabbitMQ", rabbitmq::start())],
+        || vec![("chromedriver", chromedriver::start())],
+    ];
+    std::thread::scope(|scope| {
+        let threads = starts.map(|start| scope.spawn(start));
+        let started = threads.map(|thread| thread.join().expect("a failed start is an error"));
+        started.into_iter().flatten().collect()
+    })
+}
+
+fn start_postgres_and_pooler() -> Vec<Started> {
+    match postgres::start() {
+        Ok(cluster) => {
+            vec![("PgBouncer", pgbouncer::start(cluster.port)), ("PostgreSQL", Ok(cluster.server))]
+        }
+        Err(error) => {
+            let behind = anyhow::anyhow!("there is no PostgreSQL behind it");
+            vec![("PgBouncer", Err(behind)), ("PostgreSQL", Err(error))]
+        }
+    }
+}
+
+/// Ports that were free a moment ago, all different from all that were returned before.
 ///
 /// # Errors
 /// The system has none left.
 fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    /// A server that starts on another thread may not have taken its own yet.
+    static HANDED_OUT: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut ports = [0; N];
-    // All are held until the last is known, so that none is handed out twice.
+    // All are held until the last is known, so that the system offers another each time.
     let mut held = Vec::with_capacity(N);
     for port in &mut ports {
-        let listener = TcpListener::bind(any).context("no loopback port is free")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
+        while *port == 0 || !handed_out.insert(*port) {
+            let listener = TcpListener::bind(any).context("no loopback port is free")?;
+            *port = listener.local_addr()?.port();
+            held.push(listener);
+        }
     }
     drop(held);
     Ok(ports)

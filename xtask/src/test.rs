@@ -5,7 +5,7 @@
 //! and prints one line of counts. A runner that fails does not keep the others from running.
 
 use crate::guard::Guarded;
-use crate::servers::{self, Server, chromedriver};
+use crate::servers::{self, Server};
 use crate::tally::Tally;
 use crate::{packages, runner, workspace};
 use anyhow::Context as _;
@@ -112,11 +112,7 @@ impl Session<'_> {
             // Its output passes through xtask, so it cannot see the terminal itself.
             command.env("CARGO_TERM_COLOR", "always");
         }
-        for name in [
-            servers::rabbitmq::URL_VARIABLE,
-            chromedriver::URL_VARIABLE,
-            chromedriver::BROWSER_VARIABLE,
-        ] {
+        for name in servers::VARIABLES {
             command.env_remove(name);
         }
         for (name, value) in self.servers.iter().flat_map(|server| &server.env) {
@@ -129,9 +125,7 @@ impl Session<'_> {
 /// Starts what can be started; the tests of what cannot will skip themselves.
 fn start_servers() -> Vec<Server> {
     let mut running = Vec::new();
-    for (name, started) in
-        [("RabbitMQ", servers::rabbitmq::start()), ("chromedriver", chromedriver::start())]
-    {
+    for (name, started) in servers::start_all() {
         match started {
             Ok(server) => {
                 let env: Vec<String> =
@@ -188,6 +182,11 @@ mod tests {
         };
         assert_eq!(find("LEGWORK_TEST_AMQP_URL").as_deref(), Some("amqp://127.0.0.1:1"), "runs");
         assert_eq!(find("LEGWORK_TEST_WEBDRIVER_URL"), None, "removed when it does not run");
+        assert_eq!(
+            find("LEGWORK_POSTGRES_URL"),
+            None,
+            "a cluster that is no throwaway is not used"
+        );
         assert_eq!(find("LEGWORK_TEST_SKIPS").as_deref(), Some("/tmp/skips"), "always set");
     }
 

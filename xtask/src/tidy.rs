@@ -14,6 +14,7 @@ mod manifests;
 mod migrations;
 mod names;
 mod rust;
+mod schema;
 mod source;
 mod spawn;
 mod sql;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 /// A rule finds what breaks it.
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 13] = [
+const RULES: [(&str, Rule); 14] = [
     ("header", header::check),
     ("names", names::check),
     ("length", length::check),
@@ -39,6 +40,7 @@ const RULES: [(&str, Rule); 13] = [
     ("honest tests", honest_tests::check),
     ("spawn", spawn::check),
     ("sql", sql::check),
+    ("schema", schema::check),
     ("templates", templates::check),
     ("manifests", manifests::check),
     ("migrations", migrations::check),

@@ -1,6 +1,7 @@
-//! Migrations are numbered, come in pairs, and say whether they break older workers.
+//! Migrations are numbered without gaps, come in pairs, and say whether they break older workers.
 
 use super::source::{Finding, Source, Tree};
+use std::collections::BTreeMap;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let migrations = tree.sources.iter().filter(|source| {
@@ -8,7 +9,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             && source.path.contains("/migrations/")
             && source.has_extension("sql")
     });
-    migrations.flat_map(|source| faults(tree, source)).collect()
+    let migrations: Vec<&Source> = migrations.collect();
+    let mut findings: Vec<Finding> =
+        migrations.iter().flat_map(|source| faults(tree, source)).collect();
+    findings.extend(misnumbered(&migrations));
+    findings
 }
 
 fn faults(tree: &Tree, source: &Source) -> Vec<Finding> {
@@ -18,7 +23,8 @@ fn faults(tree: &Tree, source: &Source) -> Vec<Finding> {
     }
     if source.path.ends_with(".up.sql") {
         if !says_whether_it_breaks(&source.text) {
-            findings.push(source.finding(0, "has no `-- breaking: yes` or `-- breaking: no`"));
+            let message = "does not start with `-- breaking: yes` or `-- breaking: no`";
+            findings.push(source.finding(0, message));
         }
         let down = source.path.replace(".up.sql", ".down.sql");
         if tree.find(&down).is_none() {
@@ -38,17 +44,31 @@ fn is_well_named(path: &str) -> bool {
     is_number && is_phrase
 }
 
-/// Only the comments at the top count as the header.
 fn says_whether_it_breaks(text: &str) -> bool {
-    let mut header = text.lines().take_while(|line| line.starts_with("--"));
-    header.any(|line| matches!(line.trim_end(), "-- breaking: yes" | "-- breaking: no"))
+    matches!(text.lines().next(), Some("-- breaking: yes" | "-- breaking: no"))
+}
+
+/// Steps whose number is not the next of their directory: two of them met in a merge.
+fn misnumbered(migrations: &[&Source]) -> Vec<Finding> {
+    let mut n_steps: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut findings = Vec::new();
+    // Sources are ordered by path, which here means by number.
+    for source in migrations.iter().filter(|source| source.path.ends_with(".up.sql")) {
+        let Some((directory, name)) = source.path.rsplit_once('/') else { continue };
+        let expected = n_steps.entry(directory).or_default();
+        *expected += 1;
+        if is_well_named(name) && !name.starts_with(&format!("{expected:04}_")) {
+            findings.push(source.finding(0, format!("should have the number {expected:04}")));
+        }
+    }
+    findings
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HEADER: &str = "-- Creates the first tables.\n-- breaking: no\n";
+    const HEADER: &str = "-- breaking: no\n-- Creates the first tables.\n";
 
     fn check_files(files: &[(&str, &str)], n_findings: usize) {
         let path = |name: &str| format!("crates/legwork-sqlite/migrations/{name}");
@@ -66,7 +86,7 @@ mod tests {
     fn a_migration_has_to_say_whether_it_breaks() {
         let down = ("0001_create_jobs.down.sql", "");
         check_files(&[("0001_create_jobs.up.sql", "-- Creates.\n"), down], 1);
-        let late = "CREATE TABLE a (b);\n-- breaking: no\n";
+        let late = "-- Creates.\n-- breaking: no\n";
         check_files(&[("0001_create_jobs.up.sql", late), down], 1);
         check_files(&[("0001_create_jobs.up.sql", "-- breaking: maybe\n"), down], 1);
     }
@@ -81,5 +101,18 @@ mod tests {
         for name in ["1_create_jobs.down.sql", "0001_create.down.sql", "0001_create_jobs.sql"] {
             check_files(&[(name, HEADER)], 1);
         }
+    }
+
+    #[test]
+    fn numbers_that_meet_or_leave_a_gap_are_found() {
+        let first = [("0001_create_jobs.up.sql", HEADER), ("0001_create_jobs.down.sql", "")];
+        let with = |name: &str, n_findings: usize| {
+            let (up, down) = (format!("{name}.up.sql"), format!("{name}.down.sql"));
+            let second = [(up.as_str(), HEADER), (down.as_str(), "")];
+            check_files(&[first, second].concat(), n_findings);
+        };
+        with("0001_drop_jobs", 1);
+        with("0003_add_tags", 1);
+        with("0002_add_tags", 0);
     }
 }

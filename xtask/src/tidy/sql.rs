@@ -1,4 +1,4 @@
-//! SQL lives in the storage crates, and each statement says what it is for.
+//! SQL lives in the storage crates, one file per operation, and each says what it is for.
 
 use super::source::{Finding, Source, Tree};
 
@@ -9,6 +9,7 @@ const STATEMENTS: [&str; 4] = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings: Vec<Finding> = tree.rust().flat_map(statements_elsewhere).collect();
     findings.extend(tree.sources.iter().filter_map(without_purpose));
+    findings.extend(tree.sources.iter().filter_map(|source| unused(tree, source)));
     findings
 }
 
@@ -37,9 +38,21 @@ fn without_purpose(source: &Source) -> Option<Finding> {
     is_silent.then(|| source.finding(0, "starts without a `--` comment: purpose, index, locks"))
 }
 
+/// A statement file that no code of its crate loads with `sql!` or `include_str!`.
+fn unused(tree: &Tree, source: &Source) -> Option<Finding> {
+    let (directory, file) = source.path.strip_suffix(".sql")?.split_once("/sql/")?;
+    let library = directory.strip_prefix("crates/").filter(|name| !name.contains('/'))?;
+    let names = [format!("sql!(\"{file}\")"), format!("/sql/{file}.sql\"")];
+    let mut code = tree.rust().filter(|source| source.library() == Some(library));
+    let is_used = code.any(|source| names.iter().any(|name| source.text.contains(name)));
+    (!is_used).then(|| source.finding(0, format!("is not used: no `sql!(\"{file}\")` in src")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const USER: (&str, &str) = ("crates/legwork-sqlite/src/claim.rs", "a(sql!(\"claim\"));\n");
 
     fn check_text(path: &str, text: &str, n_findings: usize) {
         assert_eq!(check(&Tree::of(&[(path, text)])).len(), n_findings, "{path}: {text}");
@@ -63,9 +76,26 @@ mod tests {
 
     #[test]
     fn a_statement_file_without_a_purpose_is_found() {
-        check_text("crates/legwork-sqlite/sql/claim.sql", "SELECT 1;\n", 1);
+        let check_statement = |text: &str, n_findings: usize| {
+            let tree = Tree::of(&[("crates/legwork-sqlite/sql/claim.sql", text), USER]);
+            assert_eq!(check(&tree).len(), n_findings, "{text}");
+        };
+        check_statement("SELECT 1;\n", 1);
+        check_statement("-- Claims jobs.\nSELECT 1;\n", 0);
         check_text("crates/legwork-redis/lua/claim.lua", "return 1\n", 1);
-        check_text("crates/legwork-sqlite/sql/claim.sql", "-- Claims jobs.\nSELECT 1;\n", 0);
         check_text("examples/reports/sql/report.sql", "SELECT 1;\n", 0);
+    }
+
+    #[test]
+    fn a_statement_file_that_nobody_loads_is_found() {
+        let check_use = |path: &str, text: &str, n_findings: usize| {
+            let file = ("crates/legwork-postgres/sql/claim.sql", "-- Claims jobs.\nSELECT 1;\n");
+            assert_eq!(check(&Tree::of(&[file, (path, text)])).len(), n_findings, "{path}: {text}");
+        };
+        check_use("crates/legwork-postgres/src/claim.rs", "a(sql!(\"claim\"));\n", 0);
+        check_use("crates/legwork-postgres/src/claim.rs", "a(\"../sql/claim.sql\");\n", 0);
+        check_use("crates/legwork-postgres/src/claim.rs", "a(sql!(\"claim_ready\"));\n", 1);
+        check_use("crates/legwork-postgres/tests/claim.rs", "a(sql!(\"claim\"));\n", 1);
+        check_use(USER.0, USER.1, 1);
     }
 }
