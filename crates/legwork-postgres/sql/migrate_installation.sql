@@ -1,0 +1,3 @@
+-- Reads the id of this installation. One row.
+SELECT id::text
+FROM legwork.installation;
