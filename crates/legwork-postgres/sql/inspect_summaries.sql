@@ -1,7 +1,7 @@
 -- Reads what a list shows of jobs; $2 and $3 are run and server of those that are processing. Of
--- each: its last run that a handler ended, and its latest error among 50 events. Each part is looked
--- up by itself, whatever the tables looked like when the plan was made. Primary keys, index
--- event_job.
+-- each: its last run that a handler ended, and its latest error among 50 events. Each part is
+-- looked up by itself, whatever the tables looked like when the plan was made. Primary keys,
+-- index event_job.
 SELECT u.nth, j.queue, j.kind, j.priority, j.created_at, s.incarnation, o.ran_for, p.share::float4,
     p.message, e.what
 FROM unnest($1, $2, $3) WITH ORDINALITY AS u (id, run, server, nth)

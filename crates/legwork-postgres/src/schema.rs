@@ -49,7 +49,8 @@ macro_rules! migration {
 }
 
 /// All steps, in order.
-pub(crate) const MIGRATIONS: [Migration; 1] = [migration!(1, "0001_create_tables")];
+pub(crate) const MIGRATIONS: [Migration; 2] =
+    [migration!(1, "0001_create_tables"), migration!(2, "0002_add_enqueue_all")];
 
 impl Migration {
     /// Tells whether versions that do not know it can no longer serve the schema.

@@ -54,7 +54,8 @@ macro_rules! suite {
         /// Runs the whole conformance suite on a storage, one `#[test]` per case.
         ///
         /// The first argument names the module of the tests, the second is an async closure that
-        /// makes a [`Fixture`](crate::conformance::Fixture) with an empty storage: the tests are
+        /// makes a [`Fixture`](crate::conformance::Fixture) with an empty storage, or `None` after it has
+        /// said why there is none to test. The tests are
         /// called `memory::claim::never_hands_one_job_to_two_servers`.
         ///
         /// # Examples
@@ -75,7 +76,9 @@ macro_rules! suite {
                     #[allow(unused_imports, reason = "the closure may need no import")]
                     use super::*;
 
-                    fn fixture() -> impl Future<Output = $crate::conformance::Fixture> {
+                    fn fixture() -> impl Future<
+                        Output: Into<Option<$crate::conformance::Fixture>>,
+                    > {
                         ($d open)()
                     }
 
@@ -159,7 +162,9 @@ suite! { ($)
 const CASE_SECS_MAX: u64 = 120;
 
 /// Runs one case on a fresh storage, with real threads beside it.
-pub fn run<C>(fixture: impl Future<Output = Fixture>, case: impl FnOnce(Fixture) -> C)
+///
+/// A fixture that is `None` has said why there is no storage to test: the case does nothing.
+pub fn run<C>(fixture: impl Future<Output: Into<Option<Fixture>>>, case: impl FnOnce(Fixture) -> C)
 where
     C: Future<Output = ()>,
 {
@@ -167,7 +172,9 @@ where
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let deadline = Duration::from_secs(CASE_SECS_MAX);
-        let fx = fixture.await;
+        let Some(fx) = fixture.await.into() else {
+            return;
+        };
         fx.store().migrate().await.unwrap();
         let ended = tokio::time::timeout(deadline, Box::pin(case(fx))).await;
         assert!(ended.is_ok(), "the case did not end within {CASE_SECS_MAX} s");

@@ -24,9 +24,11 @@ const STEPS_MAX: usize = 40;
 
 /// Compares a storage with the memory storage after every step of random sequences.
 ///
+/// An opener that yields `None` has said why there is no storage to test: nothing is compared.
+///
 /// # Panics
 /// When they differ: with the seed, what differs, and the shortest sequence that shows it.
-pub fn compare<F: Future<Output = Fixture>>(open: impl Fn() -> F) {
+pub fn compare<F: Future<Output: Into<Option<Fixture>>>>(open: impl Fn() -> F) {
     let seed = setting("LEGWORK_MODEL_SEED", SEED);
     let sequences = setting("LEGWORK_MODEL_SEQUENCES", SEQUENCES);
     let config = Config {
@@ -38,7 +40,8 @@ pub fn compare<F: Future<Output = Fixture>>(open: impl Fn() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tried = TestRunner::new(config).run(&step::sequences(STEPS_MAX), |steps| {
         let differs = runtime.block_on(async {
-            let mut pair = Pair::new(open().await).await;
+            let fixture = open().await.into()?;
+            let mut pair = Pair::new(fixture).await;
             for (n, step) in steps.iter().enumerate() {
                 if let Err(what) = pair.take(step).await {
                     return Some(format!("step {n}, {step:?}: {what}"));

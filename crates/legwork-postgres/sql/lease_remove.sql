@@ -1,0 +1,3 @@
+-- Ends a lease. Primary key.
+DELETE FROM legwork.lease
+WHERE id = $1;

@@ -1,0 +1,8 @@
+-- Locks and reads some leases of a server. Primary key.
+SELECT l.id, l.server, l.claimed_at, l.open, l.firsts, l.ns, l.runs, l.failures, l.losses, l.queues,
+    l.kinds, l.priorities
+FROM legwork.lease AS l
+WHERE l.id = ANY ($2)
+    AND l.server = $1
+ORDER BY l.id
+FOR UPDATE;

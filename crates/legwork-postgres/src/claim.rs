@@ -1,0 +1,329 @@
+//! Claiming: taking tickets in their order and granting a lease on their jobs.
+//!
+//! [`crate::exchange`] calls it. One statement does it, over the lanes of the queues and kinds that
+//! are asked for: kinds that nobody registered, and suspects that may not be taken, are never
+//! looked at, so that they cannot make a claim slow. COMMIT travels with it; where a job turns out
+//! to be expired or damaged the statement refuses, and the claim is repeated carefully.
+
+use std::collections::HashSet;
+
+use legwork_core::inspect::History;
+use legwork_core::limits::CLAIM_MAX_JOBS;
+use legwork_core::storage::{Claim, ClaimedJob, FailReason, JobOptions};
+use legwork_core::{Incarnation, JobId, Kind, LeaseId, QueueName, Run, Timestamp};
+use tokio::time::Instant;
+use tokio_postgres::Row;
+
+use crate::bind::{Param, count, get, instant, params};
+use crate::change::Changes;
+use crate::children::decide;
+use crate::error::Result;
+use crate::finish::{Ending, Running, fail};
+use crate::floor::Lane;
+use crate::lease::{self, Entry, Lease};
+use crate::marker::{Home, Marker};
+use crate::server::number_of;
+use crate::statement::sql;
+use crate::tx::Tx;
+
+/// What a claim wants, in numbers.
+pub(crate) struct Wanted {
+    server: i32,
+    max: usize,
+    suspects_max: usize,
+    queues: Vec<(i32, QueueName)>,
+    kinds: Vec<(i32, Kind)>,
+}
+
+impl Wanted {
+    /// Looks up the numbers; `None` when there can be nothing.
+    pub(crate) async fn new(
+        tx: &mut Tx,
+        server: Incarnation,
+        claim: &Claim,
+    ) -> Result<Option<Self>> {
+        let max = std::cmp::min(claim.max, CLAIM_MAX_JOBS);
+        if max == 0 {
+            return Ok(None);
+        }
+        let Some(server) = number_of(tx, server).await? else {
+            return Ok(None);
+        };
+        let names = std::sync::Arc::clone(&tx.names);
+        names.look_up(tx, &claim.queues).await?;
+        names.look_up(tx, &claim.kinds).await?;
+        let mut seen = HashSet::new();
+        let queues: Vec<_> = claim
+            .queues
+            .iter()
+            .filter_map(|name| Some((names.known(name)?, name.clone())))
+            .filter(|(number, _)| seen.insert(*number))
+            .collect();
+        let mut kinds: Vec<_> = claim
+            .kinds
+            .iter()
+            .filter_map(|kind| Some((names.known(kind)?, kind.clone())))
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if queues.is_empty() || kinds.is_empty() {
+            return Ok(None);
+        }
+        let suspects_max = claim.suspects_max;
+        Ok(Some(Self { server, max, suspects_max, queues, kinds }))
+    }
+
+    fn queue(&self, number: i32) -> Option<&QueueName> {
+        self.queues.iter().find(|(known, _)| *known == number).map(|(_, name)| name)
+    }
+
+    fn kind(&self, number: i32) -> Option<&Kind> {
+        let at = self.kinds.binary_search_by_key(&number, |(known, _)| *known).ok()?;
+        Some(&self.kinds[at].1)
+    }
+
+    /// Returns the parameters of the claim, and how many tickets of a lane it looks at.
+    fn params(&self, tx: &Tx) -> (Vec<Param>, i64) {
+        let mut floors = tx.ground.floors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let full = floors.begin(Instant::now());
+        let tickets = floors.tickets_for(self.max);
+        let (mut places, mut queues, mut suspects) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut kinds, mut priorities) = (Vec::new(), Vec::new());
+        let (mut seqs, mut last_priorities) = (Vec::new(), Vec::new());
+        for (place, (queue, _)) in (0_i16..).zip(&self.queues) {
+            for suspect in [false, true].into_iter().take(1 + usize::from(self.suspects_max > 0)) {
+                for &(kind, _) in &self.kinds {
+                    let lane = Lane { queue: *queue, suspect, kind };
+                    for stretch in floors.stretches(lane, full || suspect) {
+                        places.push(place);
+                        queues.push(*queue);
+                        suspects.push(suspect);
+                        kinds.push(kind);
+                        priorities.push(stretch.priority);
+                        seqs.push(stretch.seq);
+                        last_priorities.push(stretch.last_priority);
+                    }
+                }
+            }
+        }
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let params = params![
+            self.server,
+            places,
+            queues,
+            suspects,
+            kinds,
+            priorities,
+            seqs,
+            last_priorities,
+            tickets,
+            number(self.max),
+            number(self.suspects_max),
+            tx.at(),
+            tx.careful,
+        ];
+        (params, tickets)
+    }
+}
+
+/// What a claim has gathered.
+#[derive(Default)]
+struct Batch {
+    lease: Option<Lease>,
+    jobs: Vec<ClaimedJob>,
+    refused: Vec<(Entry, i64, Refusal)>,
+    missing: Vec<i64>,
+}
+
+/// Why a job is not handed out.
+enum Refusal {
+    Expired(Timestamp),
+    Damaged(String),
+}
+
+/// Claims jobs, and ends the transaction.
+///
+/// When the tickets of a lane turn out to be smaller than they were of late, it goes on in a further
+/// transaction.
+pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>> {
+    let mut jobs = Vec::new();
+    let mut left = wanted;
+    loop {
+        let (claimed, go_on) = match claim_once(tx, &left).await {
+            Ok(claimed) => claimed,
+            // What was claimed before is committed and must reach the server.
+            Err(failure) if !jobs.is_empty() => {
+                tracing::debug!(?failure, "a further claim failed");
+                tx.roll_back().await?;
+                return Ok(jobs);
+            }
+            Err(failure) => return Err(failure),
+        };
+        left.max = left.max.saturating_sub(claimed.len());
+        let suspects = claimed.iter().filter(|job| job.is_suspect()).count();
+        left.suspects_max = left.suspects_max.saturating_sub(suspects);
+        jobs.extend(claimed);
+        if !go_on || left.max == 0 {
+            return Ok(jobs);
+        }
+        tx.begin_again();
+    }
+}
+
+/// Claims once; tells too whether there may be more.
+async fn claim_once(tx: &mut Tx, wanted: &Wanted) -> Result<(Vec<ClaimedJob>, bool)> {
+    let (params, tickets) = wanted.params(tx);
+    let rows = if tx.careful {
+        tx.rows(sql!("claim"), params).await?
+    } else {
+        tx.rows_and_commit(sql!("claim"), params).await?
+    };
+    let batch = read(tx, wanted, &rows)?;
+    refuse(tx, wanted, &batch).await?;
+    tx.commit().await?;
+    if let Some(lease) = batch.lease {
+        tx.ground.granted.add(lease);
+    }
+    Ok((batch.jobs, may_be_more(&rows, tickets)?))
+}
+
+/// Tells whether some lane had as many tickets as were looked at.
+fn may_be_more(rows: &[Row], tickets: i64) -> Result<bool> {
+    let mut seen = HashSet::new();
+    for row in rows {
+        seen.insert((get::<i16>(row, 0)?, get::<i64>(row, 9)?));
+    }
+    Ok(i64::try_from(seen.len()).is_ok_and(|n| n >= tickets))
+}
+
+/// Reads `place, queue, kind, priority, run, failures, losses, lease, claimed_at, seq, first, n,
+/// taken, id, created_at, args, options`.
+fn read(tx: &Tx, wanted: &Wanted, rows: &[Row]) -> Result<Batch> {
+    let mut batch = Batch::default();
+    let mut floors = tx.ground.floors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let now = Instant::now();
+    let mut last_seq = None;
+    for row in rows {
+        let home = Home { queue: get(row, 1)?, kind: get(row, 2)?, priority: get(row, 3)? };
+        let (seq, n): (i64, i16) = (get(row, 9)?, get(row, 11)?);
+        let entry = Entry {
+            home,
+            first: get(row, 10)?,
+            n: get(row, 12)?,
+            run: get(row, 4)?,
+            failures: get(row, 5)?,
+            losses: get(row, 6)?,
+        };
+        let (id, claimed_at) = (get(row, 7)?, instant(row, 8)?);
+        let lease = batch.lease.get_or_insert_with(|| Lease {
+            id,
+            server: wanted.server,
+            claimed_at,
+            open: 0,
+            entries: Vec::new(),
+        });
+        if last_seq != Some((home, seq)) {
+            last_seq = Some((home, seq));
+            lease.open += i32::from(entry.n);
+            lease.entries.push(entry);
+            let suspect = count(entry.losses) >= legwork_core::limits::SUSPECT_LOSSES;
+            let lane = Lane { queue: home.queue, suspect, kind: home.kind };
+            floors.claimed(lane, (home.priority, seq), n, now);
+        }
+        let Some(id) = get::<Option<i64>>(row, 13)? else {
+            batch.missing.push(entry.first);
+            continue;
+        };
+        match read_job(claimed_at, row) {
+            Ok(found) => batch.jobs.push(handed_out(wanted, lease.id, &entry, id, found)?),
+            Err(why) => batch.refused.push((entry, id, why)),
+        }
+    }
+    Ok(batch)
+}
+
+/// What is read of a job.
+struct Found {
+    created_at: Timestamp,
+    args: Vec<u8>,
+    options: JobOptions,
+}
+
+fn read_job(now: Timestamp, row: &Row) -> Result<Found, Refusal> {
+    let damaged = |what: &str, error: &dyn std::fmt::Display| {
+        Refusal::Damaged(format!("the stored {what} are damaged: {error}"))
+    };
+    let options: Option<&str> = row.try_get(16).map_err(|error| damaged("options", &error))?;
+    let options = match options {
+        None => JobOptions::default(),
+        Some(json) => serde_json::from_str(json).map_err(|error| damaged("options", &error))?,
+    };
+    if let Some(at) = options.expires_at
+        && at <= now
+    {
+        return Err(Refusal::Expired(at));
+    }
+    let created_at =
+        row.try_get::<_, crate::bind::At>(14).map_err(|error| damaged("instants", &error))?;
+    let args: &str = row.try_get(15).map_err(|error| damaged("arguments", &error))?;
+    Ok(Found { created_at: created_at.0, args: args.as_bytes().to_vec(), options })
+}
+
+fn handed_out(
+    wanted: &Wanted,
+    lease: i64,
+    entry: &Entry,
+    id: i64,
+    found: Found,
+) -> Result<ClaimedJob> {
+    let unknown = || legwork_core::Error::corrupt("a claimed job is of no kind that was asked for");
+    let Home { queue, kind, .. } = entry.home;
+    Ok(ClaimedJob {
+        id: JobId::new(id)?,
+        run: Run(count(entry.run)),
+        lease: LeaseId(lease),
+        kind: wanted.kind(kind).ok_or_else(unknown)?.clone(),
+        queue: wanted.queue(queue).ok_or_else(unknown)?.clone(),
+        args: found.args,
+        options: found.options,
+        failures: count(entry.failures),
+        losses: count(entry.losses),
+        created_at: found.created_at,
+    })
+}
+
+/// Ends the jobs that are not handed out, in the transaction of the claim.
+async fn refuse(tx: &mut Tx, wanted: &Wanted, batch: &Batch) -> Result<()> {
+    let Some(lease) = &batch.lease else {
+        return Ok(());
+    };
+    let mut n_off = batch.refused.len();
+    for &first in &batch.missing {
+        tracing::error!(ticket = first, "a claimable job is not stored");
+    }
+    n_off += batch.missing.len();
+    if n_off == 0 {
+        return Ok(());
+    }
+    let mut changes = Changes::default();
+    for (entry, id, why) in &batch.refused {
+        let marker: Marker = entry.marker(*id);
+        match why {
+            Refusal::Expired(at) => {
+                changes.cancel_before_start(entry.home, marker);
+                let reason = format!("it expired at {at}, before it could start");
+                let what = History::Cancelled { reason, actor: None };
+                changes.tell(*id, Some(marker.run), &what)?;
+            }
+            Refusal::Damaged(message) => {
+                tracing::error!(job = id, message, "a damaged job was discarded");
+                let (server, claimed_at) = (wanted.server, lease.claimed_at);
+                let run = Running { home: entry.home, marker, server, claimed_at };
+                let ending = Ending::new(&run);
+                fail(&mut changes, &run, ending, (FailReason::Undecodable, message))?;
+            }
+        }
+    }
+    lease::shrink(tx, lease, n_off).await?;
+    decide(tx, changes).await
+}

@@ -1,0 +1,191 @@
+//! Floors: where a claim begins to look, so that it does not walk over what was claimed before.
+//!
+//! Claimed tickets leave dead index entries behind, which stay for as long as any transaction of
+//! the server is older. [`crate::claim`] begins behind those that it claimed a moment ago, and looks
+//! at everything once a second: a transaction that commits late is found then.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How old the place is at which a claim begins: whatever was numbered before it is committed, or
+/// belongs to a long transaction.
+const LAG: Duration = Duration::from_millis(250);
+
+/// How often a claim looks at everything.
+const FULL: Duration = Duration::from_secs(1);
+
+/// How many priorities of a lane have a floor; a lane with more has none.
+const LEVELS_MAX: usize = 4;
+
+/// The tickets of one queue and kind, suspects apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Lane {
+    pub(crate) queue: i32,
+    pub(crate) suspect: bool,
+    pub(crate) kind: i32,
+}
+
+/// A part of a lane to look at: behind (`priority`, `seq`), up to `last_priority`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) priority: i16,
+    pub(crate) seq: i64,
+    pub(crate) last_priority: i16,
+}
+
+impl Stretch {
+    const ALL: Self = Self { priority: i16::MIN, seq: i64::MIN, last_priority: i16::MAX };
+}
+
+#[derive(Debug)]
+struct Level {
+    priority: i16,
+    floor: i64,
+    next: i64,
+    latest: i64,
+    moved_at: Instant,
+}
+
+impl Level {
+    fn claimed(&mut self, seq: i64, now: Instant) {
+        self.latest = std::cmp::max(self.latest, seq);
+        if now.duration_since(self.moved_at) >= LAG {
+            self.floor = self.next;
+            self.next = self.latest;
+            self.moved_at = now;
+        }
+    }
+}
+
+/// The floors of a process.
+#[derive(Debug)]
+pub(crate) struct Floors {
+    lanes: HashMap<Lane, Vec<Level>>,
+    full_at: Option<Instant>,
+    jobs_per_ticket: f64,
+}
+
+impl Default for Floors {
+    fn default() -> Self {
+        Self { lanes: HashMap::new(), full_at: None, jobs_per_ticket: 1.0 }
+    }
+}
+
+impl Floors {
+    /// Tells whether it is time to look at everything, and remembers that it is done.
+    pub(crate) fn begin(&mut self, now: Instant) -> bool {
+        let full = self.full_at.is_none_or(|at| now.duration_since(at) >= FULL);
+        if full {
+            self.full_at = Some(now);
+        }
+        full
+    }
+
+    /// Returns the parts of a lane to look at.
+    pub(crate) fn stretches(&self, lane: Lane, full: bool) -> Vec<Stretch> {
+        let levels = self.lanes.get(&lane).filter(|levels| levels.len() <= LEVELS_MAX && !full);
+        let mut stretches = Vec::new();
+        let mut open = Stretch::ALL;
+        for level in levels.into_iter().flatten() {
+            if let Some(last_priority) = level.priority.checked_sub(1) {
+                stretches.push(Stretch { last_priority, ..open });
+            }
+            open = Stretch { priority: level.priority, seq: level.floor, ..Stretch::ALL };
+        }
+        stretches.push(open);
+        stretches
+    }
+
+    /// Notes a ticket of `n` jobs that was claimed.
+    pub(crate) fn claimed(
+        &mut self,
+        lane: Lane,
+        (priority, seq): (i16, i64),
+        n: i16,
+        now: Instant,
+    ) {
+        self.jobs_per_ticket = self.jobs_per_ticket.mul_add(0.9, 0.1 * f64::from(n));
+        let levels = self.lanes.entry(lane).or_default();
+        match levels.binary_search_by_key(&priority, |level| level.priority) {
+            Ok(at) => levels[at].claimed(seq, now),
+            Err(_) if levels.len() > LEVELS_MAX => {}
+            Err(at) => {
+                let (floor, next) = (i64::MIN, i64::MIN);
+                levels.insert(at, Level { priority, floor, next, latest: seq, moved_at: now });
+            }
+        }
+    }
+
+    /// Returns how many tickets of a lane to look at for so many jobs: a little more than are
+    /// likely to be needed, since each is locked.
+    pub(crate) fn tickets_for(&self, jobs: usize) -> i64 {
+        let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
+        let tickets = 1.25 * f64::from(jobs) / self.jobs_per_ticket + 1.0;
+        let most = i64::from(jobs);
+        (1..=most).find(|n| f64_of(*n) >= tickets).unwrap_or(most)
+    }
+}
+
+/// Returns a small number as it is in a calculation.
+fn f64_of(n: i64) -> f64 {
+    i32::try_from(n).map_or(f64::MAX, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANE: Lane = Lane { queue: 1, suspect: false, kind: 2 };
+
+    #[test]
+    fn a_lane_of_which_nothing_was_claimed_is_looked_at_whole() {
+        assert_eq!(Floors::default().stretches(LANE, false), [Stretch::ALL]);
+    }
+
+    #[test]
+    fn a_floor_follows_what_was_claimed_two_lags_ago_and_never_hides_another_priority() {
+        let mut floors = Floors::default();
+        let begin = Instant::now();
+        floors.claimed(LANE, (0, 10), 1, begin);
+        floors.claimed(LANE, (0, 20), 1, begin + LAG);
+        assert_eq!(floors.stretches(LANE, false)[1].seq, i64::MIN);
+        floors.claimed(LANE, (0, 30), 1, begin + 2 * LAG);
+        let stretches = floors.stretches(LANE, false);
+        let below = Stretch { last_priority: -1, ..Stretch::ALL };
+        let behind = Stretch { priority: 0, seq: 20, last_priority: i16::MAX };
+        assert_eq!(stretches, [below, behind]);
+        assert_eq!(floors.stretches(LANE, true), [Stretch::ALL]);
+    }
+
+    #[test]
+    fn a_lane_with_many_priorities_has_no_floor() {
+        let mut floors = Floors::default();
+        let begin = Instant::now();
+        for priority in 0..10 {
+            floors.claimed(LANE, (priority, 5), 1, begin);
+        }
+        assert_eq!(floors.stretches(LANE, false), [Stretch::ALL]);
+    }
+
+    #[test]
+    fn as_many_tickets_are_looked_at_as_are_likely_to_be_needed() {
+        let mut floors = Floors::default();
+        assert_eq!(floors.tickets_for(100), 100);
+        for seq in 0..200 {
+            floors.claimed(LANE, (0, seq), 100, Instant::now());
+        }
+        assert!((2..=4).contains(&floors.tickets_for(100)), "{}", floors.tickets_for(100));
+        assert_eq!(floors.tickets_for(1), 1);
+    }
+
+    #[test]
+    fn everything_is_looked_at_once_a_second() {
+        let mut floors = Floors::default();
+        let begin = Instant::now();
+        assert!(floors.begin(begin));
+        assert!(!floors.begin(begin + FULL / 2));
+        assert!(floors.begin(begin + FULL));
+    }
+}
