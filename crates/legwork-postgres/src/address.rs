@@ -88,14 +88,16 @@ impl Address {
     ///   text
     /// - `connect_timeout`, in seconds for each address of a host; 5
     /// - `tcp_user_timeout`, in milliseconds as everywhere in PostgreSQL; 8000
-    /// - `keepalives`, `keepalives_idle`, `keepalives_interval`, `keepalives_count`: on, 5 s, 2 s, 3
+    /// - `keepalives`, `keepalives_idle`, `keepalives_interval`, `keepalives_count`: on, 5 s, 2 s,
+    ///   3
     /// - `application_name`; `legwork` with what the connection is for
     /// - `user`, `password`, `dbname`, `host`, `hostaddr`, `port`, `options`, `channel_binding`,
     ///   `sslnegotiation`, `load_balance_hosts`, `target_session_attrs`: as in PostgreSQL; the last
     ///   is always taken for `read-write`
     ///
     /// # Errors
-    /// [`Invalid`](legwork_core::ErrorKind::Invalid), with the name of the parameter and the rule that it breaks.
+    /// [`Invalid`](legwork_core::ErrorKind::Invalid), with the name of the parameter and the rule
+    /// that it breaks.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let parts = Parts::split(url)?;
         let given = parts.driver_url().parse::<Config>().map_err(|error| parts.refused(&error))?;
@@ -301,7 +303,7 @@ impl<'u> Parts<'u> {
     fn refused(&self, error: &tokio_postgres::Error) -> Error {
         use std::error::Error as _;
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        // With an `@` among the parameters, what looks like their names may be a part of a password.
+        // With an `@` among the parameters, what looks like their names may be part of a password.
         if !self.front.contains('@') && self.parameters.contains("%40") {
             return Error::invalid(
                 "the PostgreSQL URL is not understood: special characters of a user name or \

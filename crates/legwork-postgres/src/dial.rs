@@ -31,8 +31,8 @@ use crate::tls::Tls;
 /// How long a dial may take, over all servers; each server has an equal share of it.
 pub(crate) const DIAL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often the question is asked whether a pooler is in front: with four sessions shared by twelve
-/// clients that never rest, five times missed one pooler in sixty.
+/// How often the question is asked whether a pooler is in front. With four sessions for twelve
+/// clients that never rest, five times missed one pooler in 60, and ten none in 300.
 const PROBES: usize = 10;
 
 /// The oldest PostgreSQL that Legwork runs on, as the server numbers it: 13.
@@ -173,10 +173,11 @@ impl Dialer {
     /// `purpose` is what the server shows the connection for. Takes at most [`DIAL_LIMIT`].
     ///
     /// # Errors
-    /// [`Unavailable`](legwork_core::ErrorKind::Unavailable) when no server can be reached or the one that can
-    /// takes no writes, [`Invalid`](legwork_core::ErrorKind::Invalid) when the login or the certificate is
-    /// refused, [`NotFound`](legwork_core::ErrorKind::NotFound) without the database,
-    /// [`Unsupported`](legwork_core::ErrorKind::Unsupported) when the server is too old or the role may not enter.
+    /// [`Unavailable`](legwork_core::ErrorKind::Unavailable) when no server can be reached or the
+    /// one that can takes no writes, [`Invalid`](legwork_core::ErrorKind::Invalid) when the login or
+    /// the certificate is refused, [`NotFound`](legwork_core::ErrorKind::NotFound) without the
+    /// database, [`Unsupported`](legwork_core::ErrorKind::Unsupported) when the server is
+    /// too old or the role may not enter.
     ///
     /// # Cancel safety
     /// A connection that was half open is closed.

@@ -6,7 +6,7 @@
 //! | `sslmode` | encrypted | certificate checked |
 //! | --- | --- | --- |
 //! | `disable` | no | – |
-//! | `allow`, `prefer` | when the server offers it | only against a given `sslrootcert`: the chain |
+//! | `allow`, `prefer` | when offered | only against a given `sslrootcert`: the chain |
 //! | `require` | yes | only against a given `sslrootcert`: the chain |
 //! | `verify-ca` | yes | the chain, against `sslrootcert` |
 //! | `verify-full` | yes | the chain and the host name |
@@ -347,8 +347,8 @@ impl ServerCertVerifier for Verifier {
             Err(error) if !self.checks_name && is_about_name(&error) => {
                 Ok(ServerCertVerified::assertion())
             }
-            // A self-signed certificate that says it is an authority is no server's to webpki, which
-            // says so after it has judged its dates. It is what `openssl req -x509` makes.
+            // A self-signed certificate that says it is an authority is no server's to webpki,
+            // which says so after it has judged its dates. `openssl req -x509` makes such.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
                 if self.given.iter().any(|given| given == end_entity) =>
             {
@@ -358,7 +358,7 @@ impl ServerCertVerifier for Verifier {
         }
     }
 
-    // Checked under every mode: channel binding trusts that the server has the key of what it shows.
+    // Checked in every mode: channel binding trusts that the server has the key of what it shows.
     fn verify_tls12_signature(
         &self,
         message: &[u8],

@@ -30,7 +30,8 @@ impl Pooler {
         let directory = tempfile::tempdir().unwrap();
         let settings = directory.path().join("pgbouncer.ini");
         let lines = format!(
-            "[databases]\n* = user=postgres host={host} port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+            "[databases]\n* = user=postgres host={host} port={server}\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n\
              default_pool_size = {n_sessions}\n"
         );
