@@ -135,7 +135,7 @@ GRANT INSERT ON :"schema".stat TO :"dashboard_op";
 GRANT DELETE ON :"schema".result, :"schema".progress TO :"dashboard_op";
 GRANT USAGE, SELECT ON SEQUENCE :"schema".number TO :"dashboard_op";
 
-GRANT EXECUTE ON FUNCTION :"schema".enqueue TO :"worker", :"producer";
+GRANT EXECUTE ON FUNCTION :"schema".enqueue, :"schema".enqueue_all TO :"worker", :"producer";
 
 \else
     \echo :schema has no tables yet: run this file again after the migration
