@@ -7,7 +7,7 @@ use std::time::Duration;
 use legwork_core::inspect::{
     COUNT_MAX, Count, Counts, POINTS_MAX, QueueView, RecurringView, ServerView, Throughput,
 };
-use legwork_core::{Actor, Error, QueueName, Timestamp};
+use legwork_core::{Actor, Error, JobId, QueueName, Timestamp};
 use tokio_postgres::Row;
 
 use super::detail::states;
@@ -49,7 +49,7 @@ pub(super) async fn counts(tx: &mut Tx) -> Result<Counts> {
 /// Lists the recurring jobs.
 pub(super) async fn recurring(tx: &mut Tx) -> Result<Vec<RecurringView>> {
     let jobs = read_jobs(tx, sql!("inspect_recurring"), params![]).await?;
-    let last = jobs.iter().filter_map(|job| job.last_job).map(|id| id.get()).collect();
+    let last = jobs.iter().filter_map(|job| job.last_job).map(JobId::get).collect();
     let states = states(tx, last).await?;
     let view = |job: legwork_core::storage::RecurringJob| {
         let last_state = job.last_job.and_then(|id| states.get(&id.get()).copied());
