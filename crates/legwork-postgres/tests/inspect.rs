@@ -1,5 +1,7 @@
 //! Looking in: what the conformance suite cannot see. Jobs are put into their places by SQL.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "support/database.rs"]
 mod database;
 
