@@ -47,14 +47,63 @@ pub(crate) fn peak_rss() -> Option<u64> {
     Some(field(&status, "VmHWM:")? * 1024)
 }
 
+/// Returns the microseconds since 1970 of an instant: what two processes can compare.
+pub(crate) fn wall_micros(at: Instant) -> i64 {
+    SystemClock.now().before(at.elapsed()).as_micros()
+}
+
+/// Returns the parent of the process `pid`, if that runs the program `name`.
+pub(crate) fn parent_of(pid: u32, name: &str) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, _) = stat.rsplit_once(')')?;
+    let (_, program) = head.split_once('(')?;
+    (program == name).then_some(())?;
+    nth(&stat, 1)
+}
+
+/// Returns the CPU seconds of a process, its children, and those of its children that have ended.
+pub(crate) fn family_cpu_secs(parent: u32) -> Option<f64> {
+    let own = fs::read_to_string(format!("/proc/{parent}/stat")).ok()?;
+    let ended = f64::from(nth(&own, 13)?) + f64::from(nth(&own, 14)?);
+    let children: f64 = children(parent).iter().filter_map(|(_, stat)| cpu_secs(stat)).sum();
+    Some(cpu_secs(&own)? + ended / TICKS_PER_SEC + children)
+}
+
+/// Returns the memory of a process and its children in bytes; a page that several use is counted
+/// once.
+pub(crate) fn family_memory(parent: u32) -> Option<u64> {
+    let mut pids: Vec<u32> = children(parent).into_iter().map(|(pid, _)| pid).collect();
+    pids.push(parent);
+    let mut total = 0;
+    for pid in pids {
+        // A process that has ended since has no memory.
+        let sums = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        total += field(&sums, "Pss:").unwrap_or(0) * 1024;
+    }
+    (total > 0).then_some(total)
+}
+
+/// Lists the children of a process with their lines of `/proc/<pid>/stat`.
+fn children(parent: u32) -> Vec<(u32, String)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let stats = pids.filter_map(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        (nth(&stat, 1) == Some(parent)).then_some((pid, stat))
+    });
+    stats.collect()
+}
+
 /// Adds the user and system time of a line of `/proc/<pid>/stat`.
 fn cpu_secs(stat: &str) -> Option<f64> {
-    // The name of the program, in parentheses, may hold spaces: fields are counted behind it.
+    Some((f64::from(nth(stat, 11)?) + f64::from(nth(stat, 12)?)) / TICKS_PER_SEC)
+}
+
+/// Reads the `n`-th number behind the name of the program, which stands in parentheses and may hold
+/// spaces.
+fn nth(stat: &str, n: usize) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let user: u32 = fields.next()?.parse().ok()?;
-    let system: u32 = fields.next()?.parse().ok()?;
-    Some((f64::from(user) + f64::from(system)) / TICKS_PER_SEC)
+    fields.split_whitespace().nth(n)?.parse().ok()
 }
 
 /// Reads the number behind `name` at the start of a line.
@@ -110,6 +159,15 @@ mod tests {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 1 2 3";
         assert_eq!(cpu_secs(stat), Some(3.0));
         assert_eq!(cpu_secs("7 (a"), None);
+    }
+
+    #[test]
+    fn the_times_of_a_family_hold_those_of_its_members() {
+        let me = std::process::id();
+        let all = family_cpu_secs(me).unwrap();
+        assert!(all >= Usage::now().unwrap().cpu_secs - 0.5, "{all} s of this process and others");
+        assert!(family_memory(me).unwrap() > 0, "this process has memory");
+        assert_eq!(parent_of(me, "no such program"), None);
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! `legwork-bench`: how fast Legwork is on a storage, next to what the storage does at its best.
 //!
-//! `cargo xtask bench sqlite` builds and runs it. It prints one page and asserts no timing; it
-//! fails when a count of rows is wrong after a measurement.
+//! `cargo xtask bench sqlite` and `cargo xtask bench postgres` build and run it. It prints one page
+//! and asserts no timing; it fails when a count of rows is wrong after a measurement.
 //!
 //! # Layout
 //! - `options`: the command line, and how much is measured
-//! - `lab`: a fresh storage per measurement, and the count of rows at its end
+//! - `lab`: a fresh storage per measurement, what the work costs, the count of rows at its end
 //! - `workload`: the job, its handler, and the callers that enqueue it
-//! - `yardstick`: plain statements on the same disk, the measure of all ratios
+//! - `yardstick`: plain statements on the same disk or server, the measure of all ratios
 //! - `measure`: one file per measurement
+//! - `crew`, `worker`: further processes of this program
 //! - `rounds`: interleaves yardsticks and measurements
+//! - `degrade`: the long run under a forgotten transaction
 //! - `goals`: what the figures are held against
 //! - `report`: the page
 //! - `machine`, `sample`: cores, disk, CPU time, memory; medians and percentiles
 
 #![expect(clippy::print_stdout, reason = "the load generator talks to whoever started it")]
 
+mod crew;
+mod degrade;
 mod goals;
 mod lab;
 mod machine;
@@ -24,6 +28,7 @@ mod options;
 mod report;
 mod rounds;
 mod sample;
+mod worker;
 mod workload;
 mod yardstick;
 
@@ -49,9 +54,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", options::USAGE);
             Ok(())
         }
-        Command::Sqlite(options) => runtime.block_on(rounds::run(&options)),
-        Command::CycleWorker { path, n_batches } => {
-            runtime.block_on(measure::processes::work(&path, n_batches))
+        Command::Measure(options) if options.degrade => runtime.block_on(degrade::run(&options)),
+        Command::Measure(options) => runtime.block_on(rounds::run(&options)),
+        Command::CycleWorker { address, n_batches } => {
+            runtime.block_on(measure::processes::work(&address, n_batches))
         }
+        Command::Worker(told) => runtime.block_on(worker::work(&told)),
     }
 }

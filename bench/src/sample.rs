@@ -20,6 +20,16 @@ impl Percentiles {
         let at = |percent: usize| times.get(times.len().saturating_sub(1) * percent / 100).copied();
         Some(Self { p50: at(50)?, p95: at(95)?, p99: at(99)?, max: at(100)? })
     }
+
+    /// Returns what lies between two distributions.
+    pub(crate) fn mean(self, other: Self) -> Self {
+        Self {
+            p50: (self.p50 + other.p50) / 2,
+            p95: (self.p95 + other.p95) / 2,
+            p99: (self.p99 + other.p99) / 2,
+            max: (self.max + other.max) / 2,
+        }
+    }
 }
 
 /// Returns the middle value; `None` when there are none.

@@ -13,12 +13,16 @@ use legwork_jobs::{Jobs, ServerBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::machine::now;
+use crate::sample::count;
 
-/// How many jobs the server of a measurement runs at once.
-const WORKERS: usize = 50;
+/// How many jobs the server of a measurement runs at once, unless a line says otherwise.
+pub(crate) const WORKERS: usize = 50;
+
+/// How many jobs are run first and not timed.
+pub(crate) const WARM_UP: u64 = 20;
 
 /// A measurement that takes longer has lost jobs.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -90,6 +94,11 @@ impl App {
         })
     }
 
+    /// Returns how many jobs were started.
+    pub(crate) fn n_started(&self) -> u64 {
+        self.seen.n_started.load(Ordering::Relaxed)
+    }
+
     /// Returns when the `n`-th job was started.
     pub(crate) fn started_at(&self, n: u64) -> Option<Instant> {
         let n = usize::try_from(n).ok()?;
@@ -109,8 +118,8 @@ async fn handle(note: Note, State(app): State<App>) {
 }
 
 /// Makes the server that runs the jobs.
-pub(crate) fn server(jobs: &Jobs) -> ServerBuilder<App> {
-    jobs.server().workers(WORKERS).handle(handle)
+pub(crate) fn server(jobs: &Jobs, workers: usize) -> ServerBuilder<App> {
+    jobs.server().workers(workers).handle(handle)
 }
 
 /// Enqueues `n` jobs one at a time from `callers` tasks, each awaiting its own; returns how long
@@ -145,6 +154,68 @@ pub(crate) async fn enqueue_singly(
         times.append(&mut joined??);
     }
     Ok(times)
+}
+
+/// Enqueues `n` jobs, some per call, from some tasks, each awaiting its own; returns how long each
+/// call took.
+///
+/// # Errors
+/// An enqueue was refused.
+pub(crate) async fn enqueue_in_calls(
+    jobs: &Jobs,
+    (callers, per_call): (usize, u64),
+    n: u64,
+) -> anyhow::Result<Vec<Duration>> {
+    let next = Arc::new(AtomicU64::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..callers {
+        let (jobs, next) = (jobs.clone(), Arc::clone(&next));
+        tasks.spawn(async move {
+            let mut times = Vec::new();
+            loop {
+                let first = next.fetch_add(per_call, Ordering::Relaxed);
+                if first >= n {
+                    return anyhow::Ok(times);
+                }
+                let until = std::cmp::min(first + per_call, n);
+                let began = now();
+                jobs.enqueue_all((first..until).map(Note::new)).await?;
+                times.push(began.elapsed());
+            }
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(joined) = tasks.join_next().await {
+        times.append(&mut joined??);
+    }
+    Ok(times)
+}
+
+/// Enqueues `n` jobs at a steady rate, each from a task of its own, whether or not the earlier ones
+/// are through; returns when each was called.
+///
+/// # Errors
+/// An enqueue was refused.
+pub(crate) async fn offer(jobs: &Jobs, n: u64, per_sec: f64) -> anyhow::Result<Vec<Instant>> {
+    let mut ticks = interval(Duration::from_secs_f64(1.0 / per_sec.clamp(1.0, 1_000.0)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut callers = JoinSet::new();
+    let (began, mut number) = (now(), 0);
+    while number < n {
+        ticks.tick().await;
+        let due = 1.0 + began.elapsed().as_secs_f64() * per_sec;
+        while number < n && count(number) < due {
+            let jobs = jobs.clone();
+            callers.spawn(async move {
+                let called_at = now();
+                jobs.enqueue(Note::new(number)).await.map(|_| (number, called_at))
+            });
+            number += 1;
+        }
+    }
+    let mut called = callers.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    called.sort_unstable_by_key(|(number, _)| *number);
+    Ok(called.into_iter().map(|(_, called_at)| called_at).collect())
 }
 
 #[cfg(test)]

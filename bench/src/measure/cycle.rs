@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use legwork_core::storage::{
-    Claim, Exchange, Finish, Finished, Kinds, NewJob, ServerInfo, Storage, Verdict,
+    Claim, Exchange, Finish, Finished, Kinds, NewJob, ServerInfo, Verdict,
 };
-use legwork_core::{Incarnation, Job as _, Kind, QueueName};
-use legwork_sqlite::{SqliteStorage, Synchronous};
+use legwork_core::{Incarnation, Job as _, Kind, QueueName, Store};
+use legwork_sqlite::Synchronous;
 
-use crate::lab::{Lab, Reading, Stretch};
+use crate::lab::{Lab, Reading, Site};
 use crate::machine::now;
+use crate::options::Subject;
 use crate::sample::Percentiles;
 use crate::workload::Note;
 
@@ -27,19 +28,18 @@ pub(crate) const NORMAL: &str = "full cycle, batches of 100, NORMAL";
 pub(crate) const BATCH: usize = 100;
 
 pub(crate) async fn run(lab: &Lab) -> anyhow::Result<Vec<Reading>> {
-    let full = measure(lab, FULL, Synchronous::Full).await?;
-    let normal = measure(lab, NORMAL, Synchronous::Normal).await?;
-    Ok(vec![full, normal])
+    let mut readings = vec![measure(lab.site().await?, FULL).await?];
+    if lab.subject() == Subject::Sqlite {
+        let site = lab.sqlite_site(Synchronous::Normal).await?;
+        readings.push(measure(site, NORMAL).await?);
+    }
+    Ok(readings)
 }
 
-async fn measure(
-    lab: &Lab,
-    what: &'static str,
-    synchronous: Synchronous,
-) -> anyhow::Result<Reading> {
-    let site = lab.site(synchronous).await?;
-    let mut cycle = Cycle::begin(Arc::clone(&site.storage)).await?;
-    let stretch = Stretch::begin();
+async fn measure(site: Site<'_>, what: &'static str) -> anyhow::Result<Reading> {
+    let lab = site.lab;
+    let mut cycle = Cycle::begin(Arc::clone(&site.store)).await?;
+    let stretch = lab.begin().await?;
     for _ in 0..lab.size.n_batches {
         cycle.enqueue().await?;
         cycle.exchange().await?;
@@ -47,7 +47,7 @@ async fn measure(
     cycle.drain().await?;
     let n = cycle.n_finished;
     let times = Percentiles::of(cycle.end().await?);
-    let reading = stretch.end(what, n).with_times(times);
+    let reading = stretch.end(what, n).await?.with_times(times);
     let expected = u64::from(lab.size.n_batches) * u64::try_from(BATCH)?;
     ensure!(n == expected, "{n} jobs were finished instead of {expected}");
     site.finish(n).await?;
@@ -57,7 +57,7 @@ async fn measure(
 /// One server without an engine: it calls the storage as fast as it answers.
 #[derive(Debug)]
 pub(crate) struct Cycle {
-    storage: Arc<SqliteStorage>,
+    storage: Arc<dyn Store>,
     server: Incarnation,
     kinds: Kinds,
     /// Claimed, to be finished by the next exchange.
@@ -69,7 +69,7 @@ pub(crate) struct Cycle {
 }
 
 impl Cycle {
-    pub(crate) async fn begin(storage: Arc<SqliteStorage>) -> anyhow::Result<Self> {
+    pub(crate) async fn begin(storage: Arc<dyn Store>) -> anyhow::Result<Self> {
         let server = Incarnation::from_bits(fastrand::u128(..));
         let kind = Kind::new(Note::NAME)?;
         let info = ServerInfo {
