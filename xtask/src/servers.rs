@@ -6,7 +6,7 @@
 
 mod chromedriver;
 mod pgbouncer;
-mod postgres;
+pub(crate) mod postgres;
 mod rabbitmq;
 
 use crate::clock;

@@ -48,11 +48,20 @@ pub(crate) fn start() -> anyhow::Result<Cluster> {
 
 /// The same in a directory of the caller's choice.
 pub(super) fn start_in(directory: &Path) -> anyhow::Result<Cluster> {
+    start_with(directory, "")
+}
+
+/// The same with lines of `postgresql.conf` that win over those for tests.
+///
+/// # Errors
+/// See [`start`].
+pub(crate) fn start_with(directory: &Path, settings_of_caller: &str) -> anyhow::Result<Cluster> {
     let programs = programs()?;
     let account = Account::for_server()?;
     let [port] = free_ports()?;
     let mut command = Command::new("sh");
-    command.args(["-c", SCRIPT, "sh"]).arg(&programs).arg(settings(port, directory));
+    let settings = settings(port, directory) + settings_of_caller;
+    command.args(["-c", SCRIPT, "sh"]).arg(&programs).arg(settings);
     // The account may not read the directory in which xtask was started, nor has it a home.
     command.current_dir(directory).env("HOME", directory);
     for (name, _) in std::env::vars_os() {
