@@ -164,6 +164,7 @@ async fn send_entered(tx: &mut Tx, now: Option<At>, entered: Vec<(Home, Marker)>
         entered.iter().map(|(h, _)| h.priority).collect::<Vec<_>>(),
         entered.iter().map(|(_, m)| m.losses >= suspect).collect::<Vec<_>>(),
     ];
+    tx.ground.numbers.forget();
     tx.send(sql!("ready_enter"), columns).await
 }
 

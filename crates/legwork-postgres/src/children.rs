@@ -166,8 +166,9 @@ pub(crate) async fn decide(tx: &mut Tx, mut changes: Changes) -> Result<()> {
             let wanted = condition.and_then(|on| on.decide(state)) == Some(true);
             verdicts.entry(child).or_default().push(Decided { parent, state, wanted });
         }
-        tx.send(sql!("children_close"), params![parents]).await?;
+        // Waiting before dependency: the order that everyone keeps.
         decide_all(tx, &mut changes, &verdicts).await?;
+        tx.send(sql!("children_close"), params![parents]).await?;
     }
 }
 

@@ -84,6 +84,20 @@ impl Wanted {
 
     /// Returns the parameters of the claim, and how many tickets of a lane it looks at.
     fn params(&self, tx: &Tx) -> (Vec<Param>, i64) {
+        let (mut lanes, tickets) = self.lanes(tx);
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        lanes.extend(params![
+            tickets,
+            number(self.max),
+            number(self.suspects_max),
+            tx.at(),
+            tx.careful,
+        ]);
+        (lanes, tickets)
+    }
+
+    /// Returns the server and its lanes, and how many tickets of a lane to look at.
+    fn lanes(&self, tx: &Tx) -> (Vec<Param>, i64) {
         let mut floors = tx.ground.floors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let full = floors.begin(Instant::now());
         let tickets = floors.tickets_for(self.max);
@@ -106,8 +120,7 @@ impl Wanted {
                 }
             }
         }
-        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let params = params![
+        let lanes = params![
             self.server,
             places,
             queues,
@@ -116,13 +129,8 @@ impl Wanted {
             priorities,
             seqs,
             last_priorities,
-            tickets,
-            number(self.max),
-            number(self.suspects_max),
-            tx.at(),
-            tx.careful,
         ];
-        (params, tickets)
+        (lanes, tickets)
     }
 }
 
@@ -148,8 +156,16 @@ enum Refusal {
 pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>> {
     let mut jobs = Vec::new();
     let mut left = wanted;
+    let mut waited = false;
     loop {
         let (claimed, go_on) = match claim_once(tx, &left).await {
+            // Others may have had the tickets for a moment, and leave some.
+            Ok((claimed, _)) if claimed.is_empty() && !waited => {
+                waited = true;
+                tx.begin_again();
+                let found = tx.rows(sql!("claim_wait"), left.lanes(tx).0).await?;
+                (claimed, !found.is_empty())
+            }
             Ok(claimed) => claimed,
             // What was claimed before is committed and must reach the server.
             Err(failure) if !jobs.is_empty() => {
@@ -166,7 +182,9 @@ pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>
         if !go_on || left.max == 0 {
             return Ok(jobs);
         }
-        tx.begin_again();
+        if !waited {
+            tx.begin_again();
+        }
     }
 }
 

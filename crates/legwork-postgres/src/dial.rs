@@ -51,6 +51,8 @@ macro_rules! settings {
             $set,
             " enable_seqscan = off; ",
             $set,
+            " enable_bitmapscan = off; ",
+            $set,
             " enable_hashjoin = off; ",
             $set,
             " enable_mergejoin = off; ",

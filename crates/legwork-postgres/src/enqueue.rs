@@ -209,7 +209,7 @@ async fn check_parents(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
     if asked.is_empty() {
         return Ok(());
     }
-    let rows = tx.rows(sql!("job_exists"), params![asked]).await?;
+    let rows = tx.rows(sql!("job_keep"), params![asked]).await?;
     let stored: HashSet<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
     let mut earlier = HashSet::new();
     for (index, job) in jobs.iter().enumerate() {
@@ -310,7 +310,8 @@ impl Columns {
     }
 }
 
-fn options_of(job: &NewJob) -> Result<Option<String>> {
+/// Returns the options as they are stored; a plain job has none.
+pub(crate) fn options_of(job: &NewJob) -> Result<Option<String>> {
     if job.options.is_plain() {
         return Ok(None);
     }
@@ -362,7 +363,7 @@ fn ticket_columns(tickets: Vec<Fresh>) -> Vec<crate::bind::Param> {
 }
 
 /// How many numbers in a row one call may ask for.
-const ALLOCATE_MAX: u32 = 100_000;
+const ALLOCATE_MAX: u32 = 10_000_000;
 
 /// How often blocks that did not follow each other are asked for again.
 const ALLOCATE_TRIES: u32 = 20;
@@ -380,6 +381,7 @@ pub(crate) async fn allocate_ids(tx: &mut Tx, n: &u32) -> Result<IdBlock> {
         if let Some(&first) = firsts.first()
             && firsts.windows(2).all(|pair| pair[1] - pair[0] == BLOCK)
         {
+            tx.ground.numbers.forget();
             return Ok(IdBlock { first: JobId::new(first)?, len: *n });
         }
     }

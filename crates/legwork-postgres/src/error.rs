@@ -128,6 +128,12 @@ pub(crate) fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str
             (K::Internal, "the answer of the database was not understood")
         };
     };
+    explain_code(code)
+}
+
+/// Says in a word what a code of the server means for the caller.
+pub(crate) fn explain_code(code: &SqlState) -> (ErrorKind, &'static str) {
+    use ErrorKind as K;
     if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME {
         return (K::Incompatible, "the schema of Legwork is missing: migrate first");
     }

@@ -96,18 +96,26 @@ impl Line {
             return Err(too_slow("no connection became free"));
         };
         let mut careful = false;
-        let mut n_repeats = 0;
+        // Whether an earlier attempt may have been committed.
+        let mut unknown = false;
+        let (mut n_repeats, mut n_lost) = (0, 0);
         loop {
-            let conn = self.connected(&mut state, deadline).await?;
-            let mut tx = Tx::new(conn, Arc::clone(&self.ground), wish.relaxed);
+            if n_lost > 1 {
+                sleep_until(std::cmp::min(Instant::now() + back_off(n_lost), deadline)).await;
+            }
+            // Taken out, so that nobody finds it in the middle of a transaction.
+            let conn = self.connected(&mut state, deadline).await;
+            let conn = conn.map_err(|error| if unknown { in_doubt(error) } else { error })?;
+            let mut tx = Tx::new(Arc::clone(&conn), Arc::clone(&self.ground), wish.relaxed);
             tx.careful = careful;
             let ended = timeout_at(deadline, attempt(&mut tx, input, body)).await;
             let Ok(ended) = ended else {
-                state.conn = None;
-                return Err(unless_committing(&tx, too_slow("the database did not answer")));
+                let error = too_slow("the database did not answer");
+                return Err(if unknown || tx.is_committing() { in_doubt(error) } else { error });
             };
             let failure = match ended {
                 Ok(output) => {
+                    state.conn = Some(conn);
                     if tx.wake {
                         self.ground.signals.committed();
                     }
@@ -120,17 +128,19 @@ impl Line {
                 return Err(failure.into_error());
             }
             if matches!(remedy, Remedy::Reconnect | Remedy::Pooled) {
-                state.conn = None;
-                if tx.is_committing() && !wish.repeatable {
-                    return Err(unless_committing(&tx, failure.into_error()));
+                unknown |= tx.is_committing();
+                let error = failure.into_error();
+                if unknown && !wish.repeatable {
+                    return Err(in_doubt(error));
                 }
                 // What was committed before is recognised.
                 careful = true;
-                tracing::debug!(purpose = self.purpose, error = %failure.into_error(), "reconnecting");
+                n_lost += 1;
+                tracing::debug!(purpose = self.purpose, %error, "reconnecting");
                 continue;
             }
-            if !matches!(timeout_at(deadline, tx.roll_back()).await, Ok(Ok(()))) {
-                state.conn = None;
+            if matches!(timeout_at(deadline, tx.roll_back()).await, Ok(Ok(()))) {
+                state.conn = Some(conn);
             }
             n_repeats += 1;
             if remedy == Remedy::Tell || n_repeats > REPEATS_MAX || Instant::now() >= deadline {
@@ -140,16 +150,15 @@ impl Line {
         }
     }
 
-    /// Returns the connection, dialling until the deadline.
+    /// Takes the connection, dialling until the deadline.
     async fn connected(
         &self,
         state: &mut State,
         deadline: Instant,
     ) -> legwork_core::Result<Arc<Conn>> {
-        if let Some(conn) = state.conn.as_ref().filter(|conn| !conn.client.is_closed()) {
-            return Ok(Arc::clone(conn));
+        if let Some(conn) = state.conn.take().filter(|conn| !conn.client.is_closed()) {
+            return Ok(conn);
         }
-        state.conn = None;
         loop {
             self.ground.check_open()?;
             let error = match timeout_at(deadline, self.ground.dial(self.purpose)).await {
@@ -158,7 +167,6 @@ impl Line {
                         tracing::info!(purpose = self.purpose, "the database is back");
                     }
                     state.n_failed = 0;
-                    state.conn = Some(Arc::clone(&conn));
                     return Ok(conn);
                 }
                 Ok(Err(error)) => error,
@@ -190,11 +198,8 @@ fn too_slow(what: &'static str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("{what} within {} s", CALL_LIMIT.as_secs()))
 }
 
-/// Makes an error of unknown effect of one that came after the commit was sent.
-fn unless_committing(tx: &Tx, error: Error) -> Error {
-    if !tx.is_committing() {
-        return error;
-    }
+/// Makes an error of unknown effect of one that came after a commit was sent.
+fn in_doubt(error: Error) -> Error {
     Error::with_source(ErrorKind::Unknown, "the connection broke during the commit", error)
 }
 

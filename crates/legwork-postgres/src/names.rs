@@ -17,9 +17,9 @@ use crate::error::Result;
 use crate::statement::{Sql, sql};
 use crate::tx::Tx;
 
-/// How many names of each sort are cached. There are dozens; the bound guards against a client that
-/// makes up queues.
-const CACHE_MAX: usize = 10_000;
+/// How many names of each sort are cached, before all are forgotten. There are dozens; the bound
+/// guards against a client that makes up queues.
+const CACHE_MAX: usize = 100_000;
 
 /// The names of queues and kinds that are known.
 #[derive(Debug, Default)]
@@ -114,10 +114,12 @@ impl Names {
             let text: String = get(row, 1)?;
             match N::parse(text) {
                 Ok(name) => N::with_book(self, |book| {
-                    if book.0.by_name.len() < CACHE_MAX {
-                        book.0.by_number.insert(number, name.clone());
-                        book.0.by_name.insert(name, number);
+                    if book.0.by_name.len() >= CACHE_MAX {
+                        book.0.by_name.clear();
+                        book.0.by_number.clear();
                     }
+                    book.0.by_number.insert(number, name.clone());
+                    book.0.by_name.insert(name, number);
                 }),
                 Err(error) => {
                     tracing::error!(number, %error, "the name of a {} is damaged", N::WHAT)

@@ -53,6 +53,11 @@ impl Numbers {
         Ok(numbers)
     }
 
+    /// Forgets the rest of the block, because later numbers were taken past it.
+    pub(crate) fn forget(&self) {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn take_rest(&self, n: usize) -> Vec<i64> {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(block) = rest.as_mut().filter(|block| block.taken_at.elapsed() < FRESH) else {

@@ -52,8 +52,8 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// [`Unavailable`](legwork_core::ErrorKind::Unavailable) when no server can be reached within
-    /// 10 s; [`Unsupported`](legwork_core::ErrorKind::Unsupported) for a server that is too old, a
-    /// standby or otherwise read-only, and a database that is not in UTF-8;
+    /// 10 s that takes writes; [`Unsupported`](legwork_core::ErrorKind::Unsupported) for a server
+    /// that is too old, or a database that is not in UTF-8;
     /// [`Incompatible`](legwork_core::ErrorKind::Incompatible) when its schema is newer than this
     /// version can serve, or older and may not be migrated.
     pub async fn connect(self) -> Result<PostgresStorage> {

@@ -23,7 +23,10 @@ pub(crate) async fn promote(tx: &mut Tx, max: &usize) -> Result<Promoted> {
             tracing::error!(job, "a scheduled job is not stored");
         }
     }
-    tx.wake |= jobs > 0;
+    if jobs > 0 {
+        tx.wake = true;
+        tx.ground.numbers.forget();
+    }
     settle(tx).await?;
     Ok(Promoted { jobs, next_in: next_in(tx).await? })
 }
