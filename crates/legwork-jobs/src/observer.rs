@@ -48,7 +48,11 @@ pub enum RunEventEnd {
     Lost,
 }
 
-/// A stream of the ends of runs.
+/// A stream of the ends of runs, each told once.
+///
+/// The ends of different runs come in no order, not even those of one job: a run that was lost ends
+/// when its handler has given up, and by then the next run may have succeeded. Tell them apart by
+/// [`RunEvent::run`].
 #[derive(Debug)]
 pub struct RunEvents {
     receiver: broadcast::Receiver<RunEvent>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use legwork_core::storage::server::{Rescue, SilentServer};
 use legwork_core::{CancelReason, JobContext, JobState, Outcome, State};
+use legwork_jobs::RunEvent;
 use legwork_jobs::observer::RunEventEnd;
 
 use crate::fixture::{App, Work, client, detail, next_end, server, state, until, within};
@@ -123,10 +124,18 @@ async fn a_server_that_was_declared_dead_drops_its_runs_and_goes_on() {
         jobs.store().rescue(rescue).await.unwrap().servers == [dead]
     })
     .await;
-    assert_eq!(next_end(&mut events, job).await, RunEventEnd::Lost);
-    assert_eq!(next_end(&mut events, job).await, RunEventEnd::Succeeded);
-    assert_eq!(app.told(), ["first", "lease lost"]);
+    // The second run does not wait for the first to have left its thread.
+    until("the success", || async { state(&jobs, job).await == JobState::Succeeded }).await;
     assert_ne!(server.incarnation(), dead);
+    within("the stop", server.stop()).await;
+    drop(server);
+    let mut ends = Vec::new();
+    while let Some(RunEvent { run, end, .. }) = within("the end of events", events.next()).await {
+        ends.push((run.0, end));
+    }
+    ends.sort_by_key(|(run, _)| *run);
+    assert_eq!(ends, [(1, RunEventEnd::Lost), (2, RunEventEnd::Succeeded)], "each once");
+    assert_eq!(app.told(), ["first", "lease lost"]);
     let summary = detail(&jobs, job).await.summary;
     assert_eq!((summary.run.0, summary.failures), (2, 0));
 }
