@@ -1,6 +1,7 @@
 -- Takes the next tickets in their order and grants a lease on their jobs. Primary keys of ready and
 -- job. A lane is a queue and a kind that the server has registered; of each only so many tickets
 -- are looked at, behind a floor. A ticket of which not all is wanted leaves its rest in its place.
+-- When others have all the tickets for a moment, one row without a lease says so.
 WITH lane AS MATERIALIZED (
     SELECT u.place, u.queue, u.suspect, u.kind, u.priority, u.seq, u.last_priority
     FROM unnest($2, $3, $4, $5, $6, $7, $8)
@@ -56,7 +57,7 @@ granted AS (
     HAVING count(*) > 0
     RETURNING id, claimed_at)
 SELECT t.place, t.queue, t.kind, t.priority, t.run, t.failures, t.losses, g.id, g.claimed_at, t.seq,
-    t.first, t.n, t.taken, j.id, j.created_at, j.args, j.options
+    t.first, t.n, t.taken, j.id AS job, j.created_at, j.args, j.options
 FROM granted AS g
     CROSS JOIN taken AS t
     LEFT JOIN LATERAL (
@@ -71,4 +72,20 @@ WHERE CASE
             THEN legwork.refuse('a claimable job has expired')
         ELSE true
     END
-ORDER BY t.place, t.priority, t.seq, j.id;
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL
+WHERE NOT EXISTS (SELECT 1 FROM granted)
+    AND EXISTS (
+        SELECT 1
+        FROM lane AS l
+            CROSS JOIN LATERAL (
+                SELECT 1
+                FROM legwork.ready AS r
+                WHERE r.queue = l.queue
+                    AND r.suspect = l.suspect
+                    AND r.kind = l.kind
+                    AND (r.priority, r.seq) > (l.priority, l.seq)
+                    AND r.priority <= l.last_priority
+                LIMIT 1) AS t)
+ORDER BY place, priority, seq, job;

@@ -159,8 +159,8 @@ pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>
     let mut waited = false;
     loop {
         let (claimed, go_on) = match claim_once(tx, &left).await {
-            // Others may have had the tickets for a moment, and leave some.
-            Ok((claimed, _)) if claimed.is_empty() && !waited => {
+            // Others have the tickets for a moment, and may leave some.
+            Ok((claimed, true)) if claimed.is_empty() && !waited => {
                 waited = true;
                 tx.begin_again();
                 let found = tx.rows(sql!("claim_wait"), left.lanes(tx).0).await?;
@@ -196,6 +196,12 @@ async fn claim_once(tx: &mut Tx, wanted: &Wanted) -> Result<(Vec<ClaimedJob>, bo
     } else {
         tx.rows_and_commit(sql!("claim"), params).await?
     };
+    if let [row] = &*rows
+        && get::<Option<i64>>(row, 7)?.is_none()
+    {
+        tx.commit().await?;
+        return Ok((Vec::new(), true));
+    }
     let batch = read(tx, wanted, &rows)?;
     refuse(tx, wanted, &batch).await?;
     tx.commit().await?;

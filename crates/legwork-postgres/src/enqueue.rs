@@ -150,8 +150,10 @@ pub(crate) async fn store_with(tx: &mut Tx, jobs: &[NewJob], ids: &[i64]) -> Res
         if is_new {
             new.push((job, id));
         }
+        let own = is_new || job.id.is_none();
         let id = JobId::new(id)?;
-        answers.push(if is_new { Enqueued::New(id) } else { Enqueued::Existing(id) });
+        // A fresh id that exists was stored by this very call, before its answer got lost.
+        answers.push(if own { Enqueued::New(id) } else { Enqueued::Existing(id) });
     }
     place(tx, now, &names, &new).await?;
     Ok(answers)

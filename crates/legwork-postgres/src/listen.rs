@@ -10,10 +10,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::AsyncMessage;
 
+use crate::bind::params;
 use crate::dial::Dialed;
 use crate::error::Failure;
 use crate::ground::Ground;
 use crate::line::back_off;
+use crate::statement::sql;
 
 /// How long hints are gathered before others are told again.
 const TELL_PAUSE: Duration = Duration::from_millis(2);
@@ -61,6 +63,11 @@ async fn tell(ground: &Ground) {
         // One transaction without a wait for the disk: the lock that NOTIFY takes is short.
         let settings = conn.client.batch_execute("SET synchronous_commit = off");
         let mut asked = timeout(ASK_LIMIT, settings).await;
+        if let Ok(Ok(rows)) = timeout(ASK_LIMIT, conn.rows(sql!("backend"), params![])).await
+            && let Some(backend) = rows.first().and_then(|row| row.try_get(0).ok())
+        {
+            ground.signals.set_teller(backend);
+        }
         while matches!(asked, Ok(Ok(()))) && !conn.pooled {
             let text = format!("NOTIFY \"{}\"", channel(ground));
             asked = timeout(ASK_LIMIT, conn.client.batch_execute(&text)).await;
@@ -109,9 +116,11 @@ async fn hear(ground: &Ground, dialed: Dialed) -> &'static str {
     loop {
         tokio::select! {
             message = connection.next() => match message {
-                Some(Ok(AsyncMessage::Notification(_))) => {
+                Some(Ok(AsyncMessage::Notification(hint))) => {
                     heard_at = Instant::now();
-                    ground.signals.heard();
+                    if !ground.signals.is_own(hint.process_id()) {
+                        ground.signals.heard();
+                    }
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return "the connection ended",
