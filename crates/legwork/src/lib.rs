@@ -16,8 +16,9 @@
 //! | job: durable, retried, visible | **yes** | `#[derive(Job)]` and a handler, [`Jobs::enqueue`] |
 //!
 //! # Features
-//! All but the last are on by default.
+//! `sqlite`, `dashboard`, `http` and `macros` are on by default.
 //! - `sqlite`: jobs in an SQLite file, `Jobs::connect("sqlite://app.db")`
+//! - `postgres`: jobs in a PostgreSQL database, `Jobs::connect("postgres://app@db.example/app")`
 //! - `dashboard`: the dashboard as an axum router, `jobs.dashboard(Access::local_only())`
 //! - `http`: an HTTP service with health endpoints in the host, `.http(addr, router)`
 //! - `macros`: `#[derive(Job)]`, `#[legwork::main]` and the others
@@ -26,7 +27,7 @@
 //! # Layout
 //! - [`prelude`]: what most programs import
 //! - [`Connect`], [`HostJobs`], [`Dashboard`]: where the parts meet
-//! - [`host`], [`sqlite`], [`dashboard`], [`testing`]: the crates of these names
+//! - [`host`], [`sqlite`], [`postgres`], [`dashboard`], [`testing`]: the crates of these names
 //! - everything at the top: jobs, from `legwork-jobs`, and the vocabulary, from `legwork-core`
 
 mod connect;
@@ -80,6 +81,8 @@ pub use legwork_macros::job;
 pub use legwork_macros::main;
 #[cfg(feature = "macros")]
 pub use legwork_macros::{FromRef, Job, debug_handler};
+#[cfg(feature = "postgres")]
+pub use legwork_postgres as postgres;
 #[cfg(feature = "sqlite")]
 pub use legwork_sqlite as sqlite;
 #[cfg(feature = "testing")]

@@ -9,7 +9,7 @@ use legwork_core::{Error, ErrorKind, Result};
 
 /// The URLs that are understood, for messages.
 const SUPPORTED: &str = "expected sqlite://app.db (relative to the working directory), \
-                         sqlite:///srv/app.db, or memory:// in tests";
+                         sqlite:///srv/app.db, postgres://user@host/database, or memory:// in tests";
 
 /// A storage URL that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Location {
         /// Whether a commit waits for the disk only at checkpoints: `synchronous=normal`.
         normal: bool,
     },
+    /// `postgres://…`, which the storage reads by itself; not kept, since it may hold a password
+    Postgres,
     /// `memory://`
     Memory,
 }
@@ -36,9 +38,10 @@ impl Location {
         };
         match scheme {
             "sqlite" => Self::sqlite(rest),
+            "postgres" | "postgresql" => Ok(Self::Postgres),
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(Error::invalid("memory:// has nothing behind it")),
-            "postgres" | "postgresql" | "redis" | "rediss" => Err(Error::new(
+            "redis" | "rediss" => Err(Error::new(
                 ErrorKind::Unsupported,
                 format!("this version of Legwork has no storage for {scheme}://: {SUPPORTED}"),
             )),
@@ -127,6 +130,8 @@ mod tests {
             ("sqlite://app.db?synchronous=full", sqlite("app.db", false)),
             ("sqlite://app.db?", sqlite("app.db", false)),
             ("sqlite://odd%3F%25%20name.db", sqlite("odd?% name.db", false)),
+            ("postgres://me:s3cret@db.example/app?schema=jobs", Location::Postgres),
+            ("postgresql:///app?host=/run/postgresql", Location::Postgres),
             ("memory://", Location::Memory),
         ] {
             assert_eq!(Location::parse(url).unwrap(), location, "{url}");
@@ -176,7 +181,7 @@ mod tests {
     #[test]
     fn no_error_repeats_a_password() {
         for url in [
-            "postgres://me:s3cret@localhost/app",
+            "redis://me:s3cret@localhost",
             "mysql://me:s3cret@localhost/app",
             "me:s3cret@localhost/app",
             "s3cret me://x",
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_storage_that_is_yet_to_come_is_unsupported() {
-        let error = Location::parse("postgres://localhost/app").unwrap_err();
+        let error = Location::parse("redis://localhost").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 }

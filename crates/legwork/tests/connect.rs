@@ -29,6 +29,27 @@ async fn a_memory_url_opens_a_storage_of_its_own() {
     assert_eq!(other.store().job((&noop).into()).await.expect("an answer"), None);
 }
 
+#[cfg(not(feature = "postgres"))]
+#[tokio::test]
+async fn a_storage_that_was_not_built_in_is_named_with_its_feature() {
+    let error = Jobs::connect("postgres://me:s3cret@localhost/app").await.expect_err("not here");
+    assert_eq!(error.kind(), legwork::ErrorKind::Unsupported);
+    let message = "this storage needs the feature \"postgres\" of the crate legwork";
+    assert_eq!(error.to_string(), message);
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_postgres_url_that_is_wrong_is_refused_without_its_password() {
+    let url = "postgres://me:s3cret@localhost/app?schema=Jobs";
+    let error = Jobs::connect(url).await.expect_err("the schema is in capitals");
+    assert_eq!(error.kind(), legwork::ErrorKind::Invalid);
+    assert_eq!(error.to_string(), "`schema` may contain only a-z, 0-9 and _");
+    let url = "postgresql://me:s3cret@localhost/app?pooled=perhaps";
+    let error = Jobs::connect(url).await.expect_err("pooled is yes or no");
+    assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+}
+
 #[tokio::test]
 async fn an_unknown_url_is_refused() {
     let error = Jobs::connect("mysql://localhost").await.expect_err("there is no such storage");

@@ -1,61 +1,14 @@
 //! A whole application on an SQLite file: every kind of job, the dashboard, and a restart.
 
+#[path = "support/application.rs"]
+mod application;
+
 use legwork::JobState;
-use legwork::host::{HostHandle, StopReason};
 use legwork::prelude::*;
 use legwork::sqlite::rusqlite;
 use legwork::storage::Upserted;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::timeout;
 
-/// How long anything may take that ought to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-#[derive(Clone, FromRef)]
-struct App {
-    said: UnboundedSender<String>,
-}
-
-#[legwork::job(name = "count")]
-async fn count(up_to: u64) -> Output<u64> {
-    Output((1..=up_to).sum())
-}
-
-#[legwork::job(name = "tell", max_attempts = 2, retry(base = "1ms", cap = "1ms"))]
-async fn tell(
-    what: String,
-    State(said): State<UnboundedSender<String>>,
-    context: JobContext,
-) -> Result<(), BoxError> {
-    if what == "fails once" && !context.is_last_attempt() {
-        return Err("as it was told".into());
-    }
-    let counted: Option<u64> = context.parent_output().await?;
-    let text = counted.map_or(what.clone(), |counted| format!("{what} {counted}"));
-    said.send(format!("{text}, attempt {}", context.attempt()))?;
-    Ok(())
-}
-
-fn told(what: &str) -> Tell {
-    Tell { what: what.to_owned() }
-}
-
-fn host(jobs: &Jobs) -> (legwork::host::HostBuilder<App>, UnboundedReceiver<String>) {
-    let (said, heard) = unbounded_channel();
-    let host = Host::builder(App { said })
-        .jobs(jobs.server().handle(count).handle(tell))
-        .handle_signals(false);
-    (host, heard)
-}
-
-async fn next(heard: &mut UnboundedReceiver<String>) -> String {
-    timeout(PATIENCE, heard.recv()).await.expect("it is said in time").expect("the host runs")
-}
-
-fn stop(handle: &HostHandle) {
-    handle.stop(StopReason::requested("the test is over"));
-}
+use crate::application::{Count, host, next, stop, told};
 
 /// A file for the jobs, in a directory that is gone with the test.
 struct Place {
@@ -149,6 +102,11 @@ async fn a_job_in_a_transaction_runs_if_and_only_if_it_commits() {
 #[cfg(all(feature = "dashboard", feature = "http"))]
 #[tokio::test]
 async fn the_dashboard_is_served_by_the_host() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::timeout;
+
+    use crate::application::PATIENCE;
+
     let place = Place::new();
     let jobs = place.connect().await;
     let router = axum::Router::new().nest("/jobs", jobs.dashboard(Access::local_only()));
