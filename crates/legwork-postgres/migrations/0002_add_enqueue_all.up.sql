@@ -177,8 +177,9 @@ REVOKE ALL ON FUNCTION legwork.number_kinds FROM PUBLIC;
 --   {"id", "queue", "queue_number", "kind", "kind_number", "priority", "args", "options", "delay",
 --    "start_at", "parents": [{"id", "on"}, …], "tags"}
 --
--- where args and options are JSON texts and the delay is in microseconds; what is null or missing
--- is not set, and a number is what is known of a name. `at` is the time of tests.
+-- where args and options are JSON texts, the delay is in microseconds and start_at in those since
+-- 1970; what is null or missing is not set, and a number is what is known of a name. `at` is the
+-- time of tests.
 --
 -- When it refuses, nothing is stored and one row says why: `installation` for another database than
 -- that of the jobs, `id` for the job at place nth whose id was never handed out, and `parent` for
@@ -232,13 +233,15 @@ BEGIN
     -- The rows come in the order of the array, and so do the elements of each aggregate.
     SELECT array_agg(j.id), array_agg(j.queue), array_agg(j.queue_number), array_agg(j.kind),
         array_agg(j.kind_number), array_agg(coalesce(j.priority, 0::int2)), array_agg(j.args),
-        array_agg(j.options), array_agg(j.delay), array_agg(j.start_at),
+        array_agg(j.options), array_agg(j.delay),
+        array_agg(timestamptz 'epoch' + j.start_at / 1000000 * interval '1 second'
+            + j.start_at % 1000000 * interval '1 microsecond'),
         array_agg(CASE WHEN json_array_length(j.parents) > 0 THEN j.parents END), array_agg(j.tags)
     INTO given, queues, home_queues, kinds, home_kinds, priorities, args, options, delays, starts,
         parents, tags
     FROM json_to_recordset(enqueue_all.jobs) AS j (id int8, queue text, queue_number int4,
         kind text, kind_number int4, priority int2, args text, options text, delay int8,
-        start_at timestamptz, parents json, tags json);
+        start_at int8, parents json, tags json);
     IF given IS NULL THEN
         RETURN;
     END IF;

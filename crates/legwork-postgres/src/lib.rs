@@ -61,3 +61,14 @@ mod tx;
 
 pub use self::options::PostgresOptions;
 pub use self::storage::PostgresStorage;
+#[cfg(feature = "deadpool-0_14")]
+pub use self::transaction::DeadpoolPostgres;
+#[cfg(feature = "diesel-async-0_9")]
+pub use self::transaction::DieselAsync;
+#[cfg(feature = "sqlx-0_8")]
+pub use self::transaction::Sqlx08;
+#[cfg(feature = "sqlx-0_9")]
+pub use self::transaction::Sqlx09;
+pub use self::transaction::TokioPostgres;
+#[cfg(feature = "diesel-2")]
+pub use self::transaction::{Diesel, DieselTx};
