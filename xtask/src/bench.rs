@@ -34,15 +34,9 @@ pg_stat_statements.track = none
 /// No storage was named, its server could not be started, or cargo could not.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<ExitCode> {
     ensure!(!args.is_empty(), "name the storage to measure: `cargo xtask bench sqlite`");
-    let mut command = workspace::cargo();
-    command.args(["build", "--release", "-p", "legwork-bench"]);
-    let built = command.status().context("cargo could not be started")?;
-    if !built.success() {
-        return Ok(ExitCode::FAILURE);
-    }
     let server = if needs_server(args) { Some(start_postgres()?) } else { None };
     let mut command = workspace::cargo();
-    command.args(["run", "--release", "--quiet", "-p", "legwork-bench", "--"]).args(args);
+    command.args(["run", "--release", "-p", "legwork-bench", "--"]).args(args);
     if let Some(cluster) = &server {
         let url = format!("postgres://postgres@127.0.0.1:{}/postgres", cluster.port);
         command.env(URL_VARIABLE, url);
