@@ -18,7 +18,7 @@ use crate::statement::sql;
 
 /// How long the processes that hold the locks of a step are waited for. Each try waits for 5 s, so
 /// that a queue of others behind it moves on meanwhile.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How long after a try that met others the next one begins.
 const PAUSE: Duration = Duration::from_millis(50);

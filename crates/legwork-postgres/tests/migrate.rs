@@ -3,7 +3,7 @@
 //! The test starts this very program again for each process; `LEGWORK_MIGRATE_URL` tells it that it
 //! is one, and where to connect.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/database.rs"]
 mod database;

@@ -3,6 +3,7 @@
 //! The roles of a test have a prefix of their own, because roles belong to the whole server.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::missing_assert_message, reason = "each comparison shows what it compares")]
 
 #[path = "support/database.rs"]
 mod database;
@@ -21,10 +22,10 @@ use legwork_core::{
     Actor, ErrorKind, Incarnation, JobId, JobState, Kind, QueueName, RecurringId, Tag,
 };
 use legwork_postgres::PostgresStorage;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls};
 
-use crate::database::Database;
+use crate::database::{Database, connect};
 
 const KIND: &str = "test.work";
 
@@ -65,8 +66,7 @@ impl Stage {
 
     /// Makes sure that a role may not run any of some statements.
     async fn refuses(&self, role: &str, statements: &[&str]) {
-        let (client, connection) = tokio_postgres::connect(&self.url(role), NoTls).await.unwrap();
-        drop(tokio::task::spawn(connection));
+        let client = connect(&self.url(role)).await;
         for statement in statements {
             let Err(error) = client.batch_execute(statement).await else {
                 panic!("{role} may run: {statement}");
@@ -219,7 +219,7 @@ async fn operate(storage: &PostgresStorage, stage: &Stage) {
     assert_eq!(stage.state(gone).await, JobState::Cancelled);
     assert_eq!(storage.requeue(parent, actor()).await.unwrap(), Requeued::Enqueued);
     assert_eq!(storage.delete(child, actor()).await.unwrap(), Deleted::Removed);
-    let later = NewJob { start: Start::After(Duration::from_secs(60)), ..job() };
+    let later = NewJob { start: Start::After(Duration::from_mins(1)), ..job() };
     let later = add(&stage.whole, later).await;
     assert_eq!(storage.requeue(later, actor()).await.unwrap(), Requeued::Enqueued);
     let info = server();
@@ -258,7 +258,7 @@ async fn look(storage: &PostgresStorage, stage: &Stage) {
     storage.recurring().await.unwrap();
     storage.servers().await.unwrap();
     storage.queues().await.unwrap();
-    storage.throughput(Duration::from_secs(60), 10).await.unwrap();
+    storage.throughput(Duration::from_mins(1), 10).await.unwrap();
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn a_producer_enqueues_every_sort_of_job_and_cannot_read_or_work_any() {
     let mut tagged = job();
     tagged.options.tags = vec![Tag::new("a").unwrap()];
     add(&storage, tagged).await;
-    let later = NewJob { start: Start::After(Duration::from_secs(60)), ..job() };
+    let later = NewJob { start: Start::After(Duration::from_mins(1)), ..job() };
     let later = add(&storage, later).await;
     let waits = add(&storage, child_of(plain, On::Success)).await;
     let goes_on = add(&storage, child_of(ended, On::Cancelled)).await;
@@ -399,9 +399,7 @@ async fn the_owner_migrates_and_the_function_runs_with_its_rights() {
     storage.migrate().await.unwrap();
     stage.refuses("owner", &["CREATE SCHEMA x", "CREATE ROLE x"]).await;
     apply(&stage.database, &stage.prefix);
-    let (client, connection) =
-        tokio_postgres::connect(&stage.url("producer"), NoTls).await.unwrap();
-    drop(tokio::task::spawn(connection));
+    let client = connect(&stage.url("producer")).await;
     client.batch_execute("SELECT legwork.enqueue('k', wake => true)").await.unwrap();
     assert_eq!(storage.counts().await.unwrap().enqueued.n, 1);
     storage.close().await.unwrap();

@@ -1,6 +1,6 @@
 //! `legwork.enqueue(…)`: what any client or trigger stores is what Rust would have stored.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/database.rs"]
 mod database;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::poll_fn;
 use legwork_core::inspect::{Inspect as _, JobDetail, JobFilter, Page};
-use legwork_core::storage::{NewJob, Start, Storage as _};
+use legwork_core::storage::{Enqueued, NewJob, Start, Storage as _};
 use legwork_core::{JobId, JobState, Kind, QueueName, Tag, Timestamp};
 use legwork_postgres::PostgresStorage;
 use tokio_postgres::error::SqlState;
@@ -74,7 +74,7 @@ async fn a_job_from_sql_is_read_as_one_from_rust() {
                   FROM legwork.job AS j LEFT JOIN legwork.due AS d ON d.id = j.id \
                   LEFT JOIN legwork.ready AS r ON j.id BETWEEN r.first AND r.first + r.n - 1 \
                   WHERE j.id = $1";
-    for (rust, sql) in from_rust.iter().map(|enqueued| enqueued.id()).zip(from_sql) {
+    for (rust, sql) in from_rust.iter().map(Enqueued::id).zip(from_sql) {
         for query in [rows, marker] {
             let query = format!("SELECT to_json(x)::text FROM ({query}) AS x");
             let read = async |id: JobId| -> String {

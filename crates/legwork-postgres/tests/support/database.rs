@@ -61,24 +61,25 @@ impl Drop for Database {
             });
         });
         // A test that fails has said more than a database that stays.
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the database {} was not dropped", self.name);
-        }
+        let is_dropped = dropped.join().is_ok() || std::thread::panicking();
+        assert!(is_dropped, "the database {} was not dropped", self.name);
     }
 }
 
-/// Connects to a URL without TLS; the connection lives as long as the client.
-async fn connect(url: &str) -> Client {
+/// Connects to a URL without TLS.
+#[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     drop(tokio::task::spawn(connection));
     client
 }
 
-#[expect(clippy::print_stdout, reason = "people who run a test by hand see why it did nothing")]
+/// Says that the test was skipped, to people who run it by hand and to those who count.
 fn skip() {
     let thread = std::thread::current();
     let line = format!("{}: {URL_VARIABLE} is not set", thread.name().unwrap_or("a test"));
-    println!("SKIPPED: {line}");
+    let mut out = std::io::stdout();
+    writeln!(out, "SKIPPED: {line}").expect("standard output is open");
     if let Some(path) = std::env::var_os(SKIPS_VARIABLE) {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
         writeln!(file.expect("the file of skips"), "{line}").expect("the file of skips");
