@@ -16,6 +16,7 @@ use legwork_core::{
 };
 
 use crate::client::Jobs;
+use crate::flusher::BATCH_MAX;
 
 /// One job that is to be enqueued: await it, or give it to a transaction.
 ///
@@ -167,7 +168,7 @@ impl<J: Job> Enqueue<J> {
     /// | rusqlite | `.tx(&tx)?` |
     /// | tokio-postgres, deadpool-postgres | `.tx(&tx).await?` |
     /// | sqlx | `.tx(&mut tx).await?` |
-    /// | diesel | `.tx(&mut *connection)?` |
+    /// | diesel | `.tx(DieselTx(connection))?` |
     /// | diesel-async | `.tx(&mut *connection).await?` |
     ///
     /// Servers notice it after the commit, within their poll interval at the latest.
@@ -308,6 +309,13 @@ impl<J: Job> IntoFuture for EnqueueAll<J> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let mut batch = self.batch?;
+            if batch.is_empty() {
+                return Ok(Vec::new());
+            }
+            if batch.len() <= BATCH_MAX {
+                let stored = self.jobs.flusher().enqueue_all(batch).await?;
+                return Ok(stored.into_iter().map(Enqueued::cast).collect());
+            }
             let mut enqueued = Vec::with_capacity(batch.len());
             while !batch.is_empty() {
                 let rest = batch.split_off(std::cmp::min(batch.len(), ENQUEUE_MAX_JOBS));

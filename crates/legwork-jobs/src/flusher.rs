@@ -1,7 +1,7 @@
 //! Lets enqueues that come at the same time share one call to the storage.
 //!
 //! The client calls [`Flusher::enqueue`]. While a flush is in flight the next batch accumulates;
-//! there is no timer, so that a lone call is not delayed. Bulk calls go past it.
+//! there is no timer, so that a lone call is not delayed. Large bulk calls go past it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,15 +10,17 @@ use legwork_core::{Effect, Error, ErrorKind, Result, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-/// How many jobs one flush takes. Measured: 500 give nearly all that larger batches give.
-const BATCH_MAX: usize = 500;
+/// How many jobs one flush takes, up to the last call in it. Measured: 500 give nearly all that
+/// larger batches give.
+pub(crate) const BATCH_MAX: usize = 500;
 
-/// How many jobs may wait for a flush; further callers wait for a place.
+/// How many calls may wait for a flush; further callers wait for a place.
 const WAITING_MAX: usize = 4_096;
 
+/// One call: its jobs are stored all, or none of them.
 struct Request {
-    job: NewJob,
-    reply: oneshot::Sender<Result<Enqueued>>,
+    jobs: Vec<NewJob>,
+    reply: oneshot::Sender<Result<Vec<Enqueued>>>,
 }
 
 /// Owns the task that flushes.
@@ -44,8 +46,16 @@ impl Flusher {
 
     /// Stores one job, together with the others that wait.
     pub(crate) async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
+        match *self.enqueue_all(vec![job]).await? {
+            [one] => Ok(one),
+            _ => Err(miscounted()),
+        }
+    }
+
+    /// Stores all jobs of a call or none, together with the others that wait.
+    pub(crate) async fn enqueue_all(&self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { job, reply };
+        let request = Request { jobs, reply };
         if self.sender()?.send(request).await.is_err() {
             return Err(Error::new(ErrorKind::Unavailable, "the runtime of the client has ended"));
         }
@@ -79,61 +89,62 @@ impl Flusher {
 }
 
 async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Request>) {
-    let mut batch = Vec::new();
-    while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        flush(&*store, std::mem::take(&mut batch)).await;
+    while let Some(first) = requests.recv().await {
+        let mut n_jobs = first.jobs.len();
+        let mut batch = vec![first];
+        while n_jobs < BATCH_MAX
+            && let Ok(next) = requests.try_recv()
+        {
+            n_jobs += next.jobs.len();
+            batch.push(next);
+        }
+        flush(&*store, batch).await;
     }
 }
 
-async fn flush(store: &dyn Store, batch: Vec<Request>) {
-    let (jobs, replies): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|request| (request.job, request.reply)).unzip();
-    if replies.len() == 1 {
-        let result = store.enqueue(jobs).await.and_then(|enqueued| only(&enqueued));
-        return answer(replies.into_iter().map(|reply| (reply, result_of(&result))));
+async fn flush(store: &dyn Store, mut batch: Vec<Request>) {
+    if batch.len() == 1
+        && let Some(Request { jobs, reply }) = batch.pop()
+    {
+        return answer(reply, store_all(store, jobs).await);
     }
-    match store.enqueue(jobs.clone()).await {
-        Ok(enqueued) if enqueued.len() == replies.len() => {
-            answer(replies.into_iter().zip(enqueued.into_iter().map(Ok)));
+    let jobs = batch.iter().flat_map(|request| request.jobs.iter().cloned()).collect();
+    match store_all(store, jobs).await {
+        Ok(enqueued) => {
+            let mut enqueued = enqueued.into_iter();
+            for Request { jobs, reply } in batch {
+                answer(reply, Ok(enqueued.by_ref().take(jobs.len()).collect()));
+            }
         }
         // One caller's mistake must not refuse the jobs of the others.
         Err(error) if error.effect() == Effect::None && !error.is_transient() => {
-            for (job, reply) in jobs.into_iter().zip(replies) {
-                let result = store.enqueue(vec![job]).await.and_then(|enqueued| only(&enqueued));
-                answer([(reply, result)]);
+            for Request { jobs, reply } in batch {
+                answer(reply, store_all(store, jobs).await);
             }
         }
-        result => {
-            let result = result.and_then(|enqueued| only(&enqueued));
-            answer(replies.into_iter().map(|reply| (reply, result_of(&result))));
-        }
-    }
-}
-
-fn only(enqueued: &[Enqueued]) -> Result<Enqueued> {
-    match *enqueued {
-        [one] => Ok(one),
-        _ => Err(Error::new(ErrorKind::Internal, "the storage did not answer for each job")),
-    }
-}
-
-/// Copies a result for one of several callers.
-fn result_of(result: &Result<Enqueued>) -> Result<Enqueued> {
-    match result {
-        Ok(enqueued) => Ok(*enqueued),
         Err(error) => {
-            let cause = legwork_core::outcome::describe(error);
-            Err(Error::new(error.kind(), cause))
+            // Copied for each of the callers.
+            let text = legwork_core::outcome::describe(&error);
+            for Request { reply, .. } in batch {
+                answer(reply, Err(Error::new(error.kind(), text.clone())));
+            }
         }
     }
 }
 
-fn answer(
-    results: impl IntoIterator<Item = (oneshot::Sender<Result<Enqueued>>, Result<Enqueued>)>,
-) {
-    for (reply, result) in results {
-        if reply.send(result).is_err() {
-            tracing::trace!("a caller no longer waits for its enqueue");
-        }
+/// Stores jobs, and makes sure that the storage answers for each.
+async fn store_all(store: &dyn Store, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
+    let n = jobs.len();
+    let enqueued = store.enqueue(jobs).await?;
+    if enqueued.len() == n { Ok(enqueued) } else { Err(miscounted()) }
+}
+
+fn miscounted() -> Error {
+    Error::new(ErrorKind::Internal, "the storage did not answer for each job")
+}
+
+fn answer(reply: oneshot::Sender<Result<Vec<Enqueued>>>, result: Result<Vec<Enqueued>>) {
+    if reply.send(result).is_err() {
+        tracing::trace!("a caller no longer waits for its enqueue");
     }
 }
