@@ -19,6 +19,8 @@
 //! `sqlite`, `dashboard`, `http` and `macros` are on by default.
 //! - `sqlite`: jobs in an SQLite file, `Jobs::connect("sqlite://app.db")`
 //! - `postgres`: jobs in a PostgreSQL database, `Jobs::connect("postgres://app@db.example/app")`
+//! - `deadpool-0_14`, `sqlx-0_8`, `sqlx-0_9`, `diesel-2`, `diesel-async-0_9`: transactions of these
+//!   drivers take jobs with `.tx(…)`, as those of tokio-postgres always do
 //! - `dashboard`: the dashboard as an axum router, `jobs.dashboard(Access::local_only())`
 //! - `http`: an HTTP service with health endpoints in the host, `.http(addr, router)`
 //! - `macros`: `#[derive(Job)]`, `#[legwork::main]` and the others

@@ -56,7 +56,7 @@ use crate::storage::{Enqueued, NewJob};
 #[diagnostic::on_unimplemented(
     message = "jobs cannot be enqueued in a `{Self}`",
     label = "not a transaction of a driver that Legwork was built for",
-    note = "give it a reference: `.tx(&tx)` of rusqlite, tokio-postgres and deadpool-postgres, `.tx(&mut tx)` of sqlx, `.tx(&mut *connection)` of diesel and diesel-async",
+    note = "give it a reference: `.tx(&tx)` of rusqlite, tokio-postgres and deadpool-postgres, `.tx(&mut tx)` of sqlx, `.tx(&mut *connection)` of diesel-async; that of diesel is wrapped: `.tx(DieselTx(connection))`",
     note = "the driver is a feature of `legwork`, and must be of the version that Legwork uses"
 )]
 pub trait Transaction<D>: Sized {

@@ -112,7 +112,17 @@ pub(super) fn failure(error: diesel::result::Error) -> Error {
         E::DatabaseError(_, answer) if answer.statement_position().is_some() => explain("42883"),
         E::DatabaseError(_, _) => (ErrorKind::Internal, "the statement failed"),
         E::BrokenTransactionManager => explain("25P02"),
-        _ => NOT_UNDERSTOOD,
+        E::NotInTransaction
+        | E::AlreadyInTransaction
+        | E::RollbackTransaction
+        | E::RollbackErrorOnCommit { .. }
+        | E::InvalidCString(_)
+        | E::NotFound
+        | E::QueryBuilderError(_)
+        | E::SerializationError(_)
+        | E::DeserializationError(_)
+        | E::IntegerConversion(_)
+        | _ => NOT_UNDERSTOOD,
     };
     Error::with_source(kind, context, error)
 }

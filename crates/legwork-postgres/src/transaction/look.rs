@@ -23,7 +23,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// How long a transaction is asked about; the jobs of a later commit are found by polling.
-const LOOK_MAX: Duration = Duration::from_secs(60);
+const LOOK_MAX: Duration = Duration::from_mins(1);
 
 /// How many transactions are asked about at once; those of a crowd are found by each other's hints.
 const TRANSACTIONS_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legwork_core::storage::{NewJob, Start};
-use legwork_core::{Enqueued, Error, ErrorKind, JobId, Result};
+use legwork_core::{Enqueued, Error, ErrorKind, JobId, Result, Tag};
 use serde::Serialize;
 
 use super::{Open, find_open};
@@ -186,7 +186,7 @@ fn row<'j>(ground: &Ground, job: &'j NewJob) -> Result<Row<'j>> {
         delay,
         start_at,
         parents: parents.map(|it| Tie { id: it.id.get(), on: it.on.as_str() }).collect(),
-        tags: job.options.tags.iter().map(|tag| tag.as_str()).collect(),
+        tags: job.options.tags.iter().map(Tag::as_str).collect(),
     })
 }
 
