@@ -15,6 +15,9 @@ mod plans;
 
 use database::Database;
 
+/// How wide a line of the golden schema is at most.
+const WIDTH: usize = 100;
+
 /// Lists everything in the schema `legwork` as text, in an order that does not depend on chance.
 const DUMP: &str = r"
 WITH n AS (SELECT 'legwork'::regnamespace::oid AS oid),
@@ -72,8 +75,26 @@ async fn dump(client: &Client) -> String {
             writeln!(text, "\n{object}").unwrap();
             last = object;
         }
-        writeln!(text, "    {}", row.get::<_, &str>(1)).unwrap();
+        for line in row.get::<_, &str>(1).lines() {
+            text.push_str(&wrapped(&format!("    {line}\n")));
+        }
     }
+    text
+}
+
+/// Breaks a line that is too wide for the repository; what comes after stands further in.
+fn wrapped(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line.to_owned();
+    while rest.trim_end().len() > WIDTH {
+        let Some(at) = rest.get(..WIDTH).and_then(|start| start.rfind(' ')).filter(|&at| at > 12)
+        else {
+            break;
+        };
+        writeln!(text, "{}", &rest[..at]).unwrap();
+        rest = format!("            {}", rest[at..].trim_start());
+    }
+    text.push_str(&rest);
     text
 }
 

