@@ -189,6 +189,14 @@ impl Dialer {
         self.within_limit(self.open(wish)).await
     }
 
+    /// Opens a session on a server that takes writes, with none of our settings.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    pub(crate) async fn dial_bare(&self) -> Result<Dialed> {
+        self.within_limit(self.open(Wish::BARE)).await
+    }
+
     /// Tells whether a pooler in transaction mode is in front of the server.
     ///
     /// Asks the server, on two connections, unless the URL says it. Takes at most [`DIAL_LIMIT`].

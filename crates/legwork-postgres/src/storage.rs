@@ -20,7 +20,7 @@ use legwork_core::{
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::dial::Dialer;
+use crate::dial::{Dialed, Dialer};
 use crate::enqueue::Call;
 use crate::ground::Ground;
 use crate::lease::Granted;
@@ -123,6 +123,37 @@ impl PostgresStorage {
     /// [`Invalid`](ErrorKind::Invalid) for a URL that is not understood, saying what is.
     pub fn options(url: &str) -> Result<PostgresOptions> {
         PostgresOptions::new(url)
+    }
+
+    /// Opens a session to the same database for the application's own tables.
+    ///
+    /// It is opened as Legwork's own are: where the URL says, on the server that accepts writes,
+    /// with the same certificate checks; but without their settings. The future moves the session
+    /// and has to be polled beside the client, in a task of its own; it is ready when the session
+    /// has ended, or the client was dropped and everything is answered. Within a transaction of the
+    /// client, enqueue jobs through [`Transaction`](legwork_core::storage::Transaction).
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) when no server can be reached within 10 s that takes
+    /// writes; [`Closed`](ErrorKind::Closed) after [`close`](Storage::close).
+    ///
+    /// # Cancel safety
+    /// A connection that was half open is closed.
+    pub async fn session(
+        &self,
+    ) -> Result<(tokio_postgres::Client, impl Future<Output = ()> + Send + use<>)> {
+        let ground = &self.inner.ground;
+        ground.check_open()?;
+        let Dialed { client, mut connection } = ground.dialer.dial_bare().await?;
+        let moving = async move {
+            while let Some(message) = connection.next().await {
+                if let Err(error) = message {
+                    tracing::debug!(%error, "a session of the application ended");
+                    return;
+                }
+            }
+        };
+        Ok((client, moving))
     }
 
     pub(crate) async fn start(options: PostgresOptions) -> Result<Self> {
