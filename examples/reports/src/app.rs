@@ -35,7 +35,7 @@ pub(crate) struct App {
 /// Where files are.
 #[derive(Debug, Clone)]
 pub(crate) struct Folders {
-    /// The SQLite file: the tables of the application and the jobs.
+    /// The SQLite file, unless the database is PostgreSQL.
     pub(crate) database: PathBuf,
     /// What was uploaded.
     pub(crate) uploads: PathBuf,

@@ -27,8 +27,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anyhow::Result;
+use legwork::ServerBuilder;
+use legwork::host::HostBuilder;
 use legwork::prelude::*;
-use legwork::sqlite::SqliteStorage;
 
 use crate::app::{App, Folders};
 use crate::database::Database;
@@ -44,33 +45,46 @@ async fn main() -> Result<HostExit> {
     let stderr = std::io::stderr;
     tracing_subscriber::fmt().with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let app = prepare(Settings::from_env()?).await?;
-    let settings = Arc::clone(&app.settings);
+    let role = app.settings.role;
 
     // Declared at every start; the same id is the same recurring job, in however many processes.
     app.jobs
         .recurring(cleanup::RECURRING_ID, cleanup::CRON)
-        .time_zone(&settings.time_zone)
+        .time_zone(&app.settings.time_zone)
         .misfire(Misfire::RunOnce)
         .job(DeleteOldReports {})
         .upsert()
         .await?;
 
-    let server = app
-        .jobs
+    let mut host = Host::builder(app.clone()).shutdown_timeout(app.settings.shutdown);
+    if role.works_jobs() {
+        host = host.jobs(job_server(&app));
+    }
+    if role.serves_web() {
+        host = serve_web(host, &app);
+    }
+    Ok(host.run().await)
+}
+
+/// Makes what works the jobs, with a handler for each kind.
+fn job_server(app: &App) -> ServerBuilder<App> {
+    app.jobs
         .server()
         .name("reports")
         // In this order: a mail does not wait behind large reports for its turn.
         .queues(["mail", "default", "reports"])
-        .lease(settings.lease)
+        .lease(app.settings.lease)
         .handle_blocking(reports::build::build_report)
         .handle(reports::deliver::mail_report)
         .handle_blocking(cleanup::delete_old_reports)
         .handle(users::send_welcome)
-        .handle(users::send_reminder);
+        .handle(users::send_reminder)
+}
 
-    let exit = Host::builder(app.clone())
-        .service("greeting", Greeting)
-        .jobs(server)
+/// Adds what belongs to the process that answers requests.
+fn serve_web(host: HostBuilder<App>, app: &App) -> HostBuilder<App> {
+    let settings = &app.settings;
+    host.service("greeting", Greeting)
         .task_queue("notifications", &app.tasks)
         .background("grace-period", orders::watch_grace_periods)
         .timer(
@@ -80,20 +94,13 @@ async fn main() -> Result<HostExit> {
         )
         .gates_readiness()
         .http(&settings.addr.to_string(), app.routes())
-        .shutdown_timeout(settings.shutdown)
-        .run()
-        .await;
-    Ok(exit)
 }
 
 /// Opens everything that the application works with.
 async fn prepare(settings: Settings) -> Result<App> {
     let folders = Folders::create(&settings.data)?;
-    // `Jobs::connect("sqlite://app.db")` does the same; here the storage is needed too, for a
-    // connection of the application's own.
-    let storage = SqliteStorage::open(&folders.database).await?;
-    let database = Database::new(storage.connect()?)?;
-    let jobs = Jobs::new(Arc::new(storage));
+    let url = settings.database_url.as_deref();
+    let (database, jobs) = Database::open(url, &folders.database).await?;
     let mailer = match &settings.smtp_url {
         Some(url) => Mailer::smtp(&settings.mail_from, url)?,
         None => Mailer::directory(&settings.mail_from, &folders.mails)?,

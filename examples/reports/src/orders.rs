@@ -13,17 +13,16 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use legwork::prelude::*;
-use legwork::sqlite::rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::database::Database;
+use crate::database::{Database, Row, Sql};
 use crate::event_bus::{Event, EventBus};
 use crate::problem::Problem;
 use crate::settings::Settings;
 
 /// How many orders one look at the table takes; the next look takes the rest.
-const BATCH_MAX: u32 = 100;
+const BATCH_MAX: i64 = 100;
 
 /// The routes below `/orders`.
 pub(crate) fn routes() -> Router<App> {
@@ -48,7 +47,7 @@ struct Order {
 }
 
 impl Order {
-    fn read(row: &Row<'_>) -> legwork::sqlite::rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             customer: row.get("customer")?,
@@ -81,11 +80,13 @@ async fn place(
     if customer.is_empty() {
         return Err(Problem::invalid("the order has no customer"));
     }
-    let stored = app.database.transaction(move |tx| {
-        let sql = "INSERT INTO orders (customer, total_cents) VALUES (?1, ?2) RETURNING *";
-        Ok(tx.query_row(sql, params![customer, new.total_cents], Order::read)?)
+    let total_cents = i64::from(new.total_cents);
+    let stored = app.database.transaction(async move |tx| {
+        let sql = "INSERT INTO orders (customer, total_cents) VALUES ($1, $2) RETURNING *";
+        tx.row(sql, &[&customer, &total_cents], Order::read).await
     });
-    Ok((StatusCode::CREATED, Json(stored.await?)))
+    let order = stored.await?.context("the order was not stored")?;
+    Ok((StatusCode::CREATED, Json(order)))
 }
 
 /// `GET /orders/{id}`: shows an order, and whether its event has gone out.
@@ -93,8 +94,8 @@ async fn show(
     extract::State(app): extract::State<App>,
     Path(id): Path<i64>,
 ) -> Result<Json<Order>, Problem> {
-    let order = app.database.transaction(move |tx| {
-        Ok(tx.query_row("SELECT * FROM orders WHERE id = ?1", [id], Order::read).optional()?)
+    let order = app.database.transaction(async move |tx| {
+        tx.row("SELECT * FROM orders WHERE id = $1", &[&id], Order::read).await
     });
     order.await?.map(Json).ok_or_else(|| Problem::not_found("order"))
 }
@@ -134,28 +135,33 @@ async fn publish_due(database: &Database, bus: &dyn EventBus, grace: Duration) -
 }
 
 async fn due(database: &Database, grace: Duration) -> Result<Vec<Order>> {
-    let due = database.transaction(move |tx| {
-        let sql = "SELECT * FROM orders
+    let sql = Sql {
+        sqlite: "SELECT * FROM orders
+                 WHERE published_at IS NULL
+                   AND placed_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || $1 || ' seconds')
+                 ORDER BY placed_at
+                 LIMIT $2",
+        postgres: "SELECT * FROM orders
                    WHERE published_at IS NULL
-                     AND placed_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?1)
+                     AND placed_at <= utc_text(now() - $1::bigint * interval '1 second')
                    ORDER BY placed_at
-                   LIMIT ?2";
-        let before = format!("-{} seconds", grace.as_secs());
-        let mut statement = tx.prepare_cached(sql)?;
-        let orders = statement.query_map(params![before, BATCH_MAX], Order::read)?;
-        Ok(orders.collect::<Result<Vec<_>, _>>()?)
-    });
+                   LIMIT $2",
+    };
+    let grace = i64::try_from(grace.as_secs())?;
+    let due = database
+        .transaction(async move |tx| tx.rows(sql, &[&grace, &BATCH_MAX], Order::read).await);
     due.await
 }
 
 async fn mark_published(database: &Database, id: i64) -> Result<()> {
-    let marked = database.transaction(move |tx| {
-        let sql = "UPDATE orders SET published_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-                   WHERE id = ?1 AND published_at IS NULL";
-        tx.execute(sql, [id])?;
-        Ok(())
-    });
-    marked.await
+    let sql = Sql {
+        sqlite: "UPDATE orders SET published_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                 WHERE id = $1 AND published_at IS NULL",
+        postgres: "UPDATE orders SET published_at = utc_text(now())
+                   WHERE id = $1 AND published_at IS NULL",
+    };
+    database.transaction(async move |tx| tx.execute(sql, &[&id]).await).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -163,7 +169,6 @@ mod tests {
     use std::sync::Mutex;
 
     use legwork::BoxFuture;
-    use legwork::sqlite::rusqlite::Connection;
 
     use super::*;
     use crate::event_bus::InMemoryBus;
@@ -187,9 +192,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_without_a_confirm_is_published_again_with_the_same_id() {
-        let database = Database::new(Connection::open_in_memory().unwrap()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::in_directory(dir.path()).await;
         let insert = "INSERT INTO orders (customer, total_cents) VALUES ('Ada', 100)";
-        database.transaction(|tx| Ok(tx.execute(insert, [])?)).await.unwrap();
+        database.transaction(async move |tx| tx.execute(insert, &[]).await).await.unwrap();
         let bus = LosesTheFirstConfirm::default();
 
         publish_due(&database, &bus, Duration::ZERO).await.unwrap_err();
@@ -202,9 +208,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_order_in_its_grace_period_is_left_alone() {
-        let database = Database::new(Connection::open_in_memory().unwrap()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::in_directory(dir.path()).await;
         let insert = "INSERT INTO orders (customer, total_cents) VALUES ('Ada', 100)";
-        database.transaction(|tx| Ok(tx.execute(insert, [])?)).await.unwrap();
+        database.transaction(async move |tx| tx.execute(insert, &[]).await).await.unwrap();
         let bus = InMemoryBus::default();
         publish_due(&database, &bus, Duration::from_mins(1)).await.unwrap();
         assert_eq!(bus.latest(), []);

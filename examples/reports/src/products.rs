@@ -5,17 +5,16 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::extract;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use legwork::prelude::*;
-use legwork::sqlite::rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::database::Database;
+use crate::database::{Database, Row, Sql};
 use crate::problem::Problem;
 
 /// The routes below `/products`.
@@ -38,11 +37,12 @@ async fn create(
     if name.is_empty() {
         return Err(Problem::invalid("the product has no name"));
     }
-    let saved = app.database.transaction(move |tx| {
-        let sql = "INSERT INTO products (name, price_cents) VALUES (?1, ?2) RETURNING id";
-        Ok(tx.query_row(sql, params![name, new.price_cents], |row| row.get::<_, i64>(0))?)
+    let price_cents = i64::from(new.price_cents);
+    let saved = app.database.transaction(async move |tx| {
+        let sql = "INSERT INTO products (name, price_cents) VALUES ($1, $2) RETURNING id";
+        tx.row(sql, &[&name, &price_cents], |row| row.get::<i64>("id")).await
     });
-    let product_id = saved.await?;
+    let product_id = saved.await?.context("the product got no id")?;
 
     let takes = app.settings.notify;
     let queued = app.tasks.try_enqueue("notify", move |cx: TaskContext| async move {
@@ -94,20 +94,24 @@ pub(crate) async fn refresh_summary(
     State(database): State<Database>,
     State(cache): State<SummaryCache>,
 ) -> Result<()> {
-    let read = database.transaction(|tx| {
-        let sql = "SELECT count(*), coalesce(sum(price_cents), 0),
-                          strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-                   FROM products";
-        let summary = tx.query_row(sql, [], |row| {
-            Ok(Summary {
-                products: row.get(0)?,
-                total_cents: row.get(1)?,
-                refreshed_at: row.get(2)?,
-            })
-        });
-        Ok(summary?)
-    });
-    let summary = read.await?;
+    let sql = Sql {
+        sqlite: "SELECT count(*) AS products, coalesce(sum(price_cents), 0) AS total_cents,
+                        strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS refreshed_at
+                 FROM products",
+        postgres:
+            "SELECT count(*) AS products, coalesce(sum(price_cents), 0)::bigint AS total_cents,
+                          utc_text(now()) AS refreshed_at
+                   FROM products",
+    };
+    let read = |row: &Row<'_>| {
+        Ok(Summary {
+            products: row.get("products")?,
+            total_cents: row.get("total_cents")?,
+            refreshed_at: row.get("refreshed_at")?,
+        })
+    };
+    let summary = database.transaction(async move |tx| tx.row(sql, &[], read).await);
+    let summary = summary.await?.context("a sum is one row")?;
     *cache.summary.write().unwrap_or_else(PoisonError::into_inner) = Some(summary);
     Ok(())
 }

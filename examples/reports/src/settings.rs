@@ -15,8 +15,12 @@ use anyhow::{Context, Result, bail};
 pub(crate) struct Settings {
     /// `REPORTS_ADDR`: where to listen; port 0 takes a free one.
     pub(crate) addr: SocketAddr,
-    /// `REPORTS_DATA`: the directory of the database, uploads, reports and mails.
+    /// `REPORTS_DATA`: the directory of uploads, reports and mails, and of the SQLite file.
     pub(crate) data: PathBuf,
+    /// `DATABASE_URL`: the PostgreSQL database; the SQLite file without it.
+    pub(crate) database_url: Option<String>,
+    /// `REPORTS_ROLE`: what this process does.
+    pub(crate) role: Role,
     /// `REPORTS_UPLOAD_MAX_BYTES`: larger uploads are refused.
     pub(crate) upload_max_bytes: u64,
     /// `REPORTS_ROWS_PER_SECOND`: slows the report job down, to watch it or to interrupt it.
@@ -47,6 +51,40 @@ pub(crate) struct Settings {
     pub(crate) shutdown: Duration,
 }
 
+/// What a process does; together they are the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything: the one process of a small installation.
+    All,
+    /// Answers requests and enqueues jobs.
+    Web,
+    /// Works jobs. There may be any number of such processes.
+    Worker,
+}
+
+impl Role {
+    pub(crate) fn serves_web(self) -> bool {
+        self != Self::Worker
+    }
+
+    pub(crate) fn works_jobs(self) -> bool {
+        self != Self::Web
+    }
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "all" => Ok(Self::All),
+            "web" => Ok(Self::Web),
+            "worker" => Ok(Self::Worker),
+            _ => Err(()),
+        }
+    }
+}
+
 impl Settings {
     /// Reads the environment of the process.
     pub(crate) fn from_env() -> Result<Self> {
@@ -65,6 +103,8 @@ impl Settings {
                 .parse("REPORTS_ADDR", "an address such as 127.0.0.1:8080")?
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             data: vars.text("REPORTS_DATA")?.map_or("reports-data".into(), PathBuf::from),
+            database_url: vars.text("DATABASE_URL")?,
+            role: vars.parse("REPORTS_ROLE", "all, web or worker")?.unwrap_or(Role::All),
             upload_max_bytes: vars
                 .parse("REPORTS_UPLOAD_MAX_BYTES", "a number of bytes")?
                 .unwrap_or(1024 * 1024 * 1024),
@@ -138,7 +178,17 @@ mod tests {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.addr.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.remind_after, Duration::from_hours(24));
-        assert_eq!(settings.smtp_url, None);
+        assert_eq!((settings.smtp_url, settings.database_url), (None, None));
+        assert!(settings.role.serves_web() && settings.role.works_jobs());
+    }
+
+    #[test]
+    fn a_process_serves_works_or_does_both() {
+        let role = |text| read(&[("REPORTS_ROLE", text)]).map(|settings| settings.role);
+        assert!(role("web").unwrap().serves_web() && !role("web").unwrap().works_jobs());
+        assert!(!role("worker").unwrap().serves_web() && role("worker").unwrap().works_jobs());
+        let error = role("queen").unwrap_err().to_string();
+        assert_eq!(error, "REPORTS_ROLE is \"queen\", not all, web or worker");
     }
 
     #[test]

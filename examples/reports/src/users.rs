@@ -9,11 +9,10 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use legwork::prelude::*;
-use legwork::sqlite::rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::database::Database;
+use crate::database::{Database, Row, Tx};
 use crate::mail::{Mail, Mailer, parse_mailbox};
 use crate::problem::Problem;
 
@@ -58,10 +57,10 @@ async fn sign_up(
     let email = email.email.to_string();
 
     let (jobs, remind_after) = (app.jobs, app.settings.remind_after);
-    let stored = app.database.transaction(move |tx| {
-        let Some(user_id) = insert(tx, &name, &email)? else { return Ok(None) };
-        jobs.enqueue(SendWelcome { user_id }).tx(tx)?;
-        jobs.enqueue(SendReminder { user_id }).after(remind_after).tx(tx)?;
+    let stored = app.database.transaction(async move |tx| {
+        let Some(user_id) = insert(tx, &name, &email).await? else { return Ok(None) };
+        jobs.enqueue(SendWelcome { user_id }).tx(tx).await?;
+        jobs.enqueue(SendReminder { user_id }).after(remind_after).tx(tx).await?;
         Ok(Some(user_id))
     });
     let Some(user_id) = stored.await? else {
@@ -118,19 +117,16 @@ struct User {
 }
 
 /// Stores a user and returns the id; `None` when the address is taken.
-fn insert(tx: &Transaction<'_>, name: &str, email: &str) -> Result<Option<i64>> {
-    let sql = "INSERT INTO users (name, email) VALUES (?1, ?2) ON CONFLICT DO NOTHING RETURNING id";
-    let id = tx.query_row(sql, params![name, email], |row| row.get(0)).optional();
-    id.context("cannot store the user")
+async fn insert(tx: &Tx<'_>, name: &str, email: &str) -> Result<Option<i64>> {
+    let sql = "INSERT INTO users (name, email) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
+    tx.row(sql, &[&name, &email], |row| row.get("id")).await.context("cannot store the user")
 }
 
 async fn find(database: &Database, id: i64) -> Result<Option<User>> {
-    let user = database.transaction(move |tx| {
-        let sql = "SELECT name, email FROM users WHERE id = ?1";
-        let user = tx.query_row(sql, [id], |row| {
-            Ok(User { name: row.get("name")?, email: row.get("email")? })
-        });
-        Ok(user.optional()?)
+    let user = database.transaction(async move |tx| {
+        let sql = "SELECT name, email FROM users WHERE id = $1";
+        let read = |row: &Row<'_>| Ok(User { name: row.get("name")?, email: row.get("email")? });
+        tx.row(sql, &[&id], read).await
     });
     user.await
 }

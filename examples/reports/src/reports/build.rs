@@ -37,11 +37,12 @@ pub(crate) struct Built {
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a handler")]
 pub(crate) fn build_report(job: BuildReport, app: App, context: JobContext) -> Result<Outcome> {
     let id = job.report_id;
-    let Some(report) = app.database.transaction_blocking(|tx| store::find(tx, id))? else {
+    let found = app.database.transaction_blocking(async |tx| store::find(tx, id).await)?;
+    let Some(report) = found else {
         return Ok(Outcome::cancel("the report has been deleted"));
     };
     let discard = |reason: String| -> Result<Outcome> {
-        app.database.transaction_blocking(|tx| store::fail(tx, id, &reason))?;
+        app.database.transaction_blocking(async |tx| store::fail(tx, id, &reason).await)?;
         Ok(Outcome::discard(reason))
     };
 
@@ -74,8 +75,9 @@ pub(crate) fn build_report(job: BuildReport, app: App, context: JobContext) -> R
     let html = page::render(&report.name, &scan, report.chart.as_deref())?;
     files::replace(&app.folders.report(id), html.as_bytes())?;
     let built = Built { n_rows: scan.table.n_rows, n_bad_rows: scan.n_bad_rows };
+    let (n_rows, n_bad_rows) = (built.n_rows, built.n_bad_rows);
     app.database
-        .transaction_blocking(|tx| store::finish(tx, id, built.n_rows, built.n_bad_rows))?;
+        .transaction_blocking(async |tx| store::finish(tx, id, n_rows, n_bad_rows).await)?;
     tracing::info!(report_id = id, n_rows = built.n_rows, "report built");
     Ok(Outcome::done(&built))
 }

@@ -34,7 +34,7 @@ pub(crate) fn delete_old_reports(
     context: JobContext,
 ) -> Result<Output<usize>> {
     let age = app.settings.keep_reports;
-    let old = app.database.transaction_blocking(|tx| store::older_than(tx, age))?;
+    let old = app.database.transaction_blocking(async |tx| store::older_than(tx, age).await)?;
     let mut n_deleted = 0;
     for report in old {
         if context.token().is_cancelled() {
@@ -43,7 +43,7 @@ pub(crate) fn delete_old_reports(
         // The row goes last: a run that is killed in between finds it and goes on from there.
         remove(&app.folders.uploads.join(&report.upload))?;
         remove(&app.folders.report(report.id))?;
-        app.database.transaction_blocking(|tx| store::delete(tx, report.id))?;
+        app.database.transaction_blocking(async |tx| store::delete(tx, report.id).await)?;
         n_deleted += 1;
     }
     let n_abandoned = remove_abandoned(&app.database, &app.folders.uploads)?;
@@ -58,9 +58,9 @@ fn remove_abandoned(database: &Database, uploads: &Path) -> Result<usize> {
         let entry = entry?;
         let age = entry.metadata()?.modified()?.elapsed().unwrap_or(Duration::ZERO);
         let name = entry.file_name().to_string_lossy().into_owned();
-        if age > ABANDONED_AFTER
-            && !database.transaction_blocking(|tx| store::has_upload(tx, &name))?
-        {
+        let is_known =
+            || database.transaction_blocking(async |tx| store::has_upload(tx, &name).await);
+        if age > ABANDONED_AFTER && !is_known()? {
             remove(&entry.path())?;
             n_abandoned += 1;
         }

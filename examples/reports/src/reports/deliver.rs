@@ -27,7 +27,8 @@ pub(crate) async fn mail_report(
     context: JobContext,
 ) -> Result<Outcome> {
     let id = job.report_id;
-    let Some(report) = database.transaction(move |tx| store::find(tx, id)).await? else {
+    let found = database.transaction(async move |tx| store::find(tx, id).await);
+    let Some(report) = found.await? else {
         return Ok(Outcome::cancel("the report has been deleted"));
     };
     let built: Built = context.parent_output().await?.context("the report was not built")?;

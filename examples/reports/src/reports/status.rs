@@ -66,7 +66,7 @@ pub(crate) async fn page(
 }
 
 async fn find(app: &App, id: i64) -> Result<Report, Problem> {
-    let report = app.database.transaction(move |tx| store::find(tx, id)).await?;
+    let report = app.database.transaction(async move |tx| store::find(tx, id).await).await?;
     report.ok_or_else(|| Problem::not_found("report"))
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use legwork::sqlite::rusqlite::{self, OptionalExtension, Row, Transaction, params};
+use anyhow::{Context, Result};
+
+use crate::database::{Row, Sql, Tx, Value};
 
 /// A report as it is stored.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ pub(crate) struct NewReport {
 }
 
 impl Report {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
@@ -54,57 +55,66 @@ impl Report {
     }
 }
 
-pub(crate) fn insert(tx: &Transaction<'_>, new: &NewReport) -> Result<i64> {
-    let sql = "INSERT INTO reports (name, mail_to, chart, upload) VALUES (?1, ?2, ?3, ?4)
+pub(crate) async fn insert(tx: &Tx<'_>, new: &NewReport) -> Result<i64> {
+    let sql = "INSERT INTO reports (name, mail_to, chart, upload) VALUES ($1, $2, $3, $4)
                RETURNING id";
-    let values = params![new.name, new.mail_to, new.chart, new.upload];
-    Ok(tx.query_row(sql, values, |row| row.get(0))?)
+    let values: [&dyn Value; 4] = [&new.name, &new.mail_to, &new.chart, &new.upload];
+    let id = tx.row(sql, &values, |row| row.get("id")).await?;
+    id.context("the report got no id")
 }
 
 /// Notes which job builds the report.
-pub(crate) fn set_job(tx: &Transaction<'_>, id: i64, job_id: i64) -> Result<()> {
-    tx.execute("UPDATE reports SET job_id = ?2 WHERE id = ?1", [id, job_id])?;
+pub(crate) async fn set_job(tx: &Tx<'_>, id: i64, job_id: i64) -> Result<()> {
+    tx.execute("UPDATE reports SET job_id = $2 WHERE id = $1", &[&id, &job_id]).await?;
     Ok(())
 }
 
-pub(crate) fn find(tx: &Transaction<'_>, id: i64) -> Result<Option<Report>> {
-    Ok(tx.query_row("SELECT * FROM reports WHERE id = ?1", [id], Report::read).optional()?)
+pub(crate) async fn find(tx: &Tx<'_>, id: i64) -> Result<Option<Report>> {
+    tx.row("SELECT * FROM reports WHERE id = $1", &[&id], Report::read).await
 }
 
 /// Notes that the page is written. Doing it again only moves the time.
-pub(crate) fn finish(tx: &Transaction<'_>, id: i64, n_rows: u64, n_bad_rows: u64) -> Result<()> {
-    let sql = "UPDATE reports
-               SET n_rows = ?2, n_bad_rows = ?3, failure = NULL,
-                   finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-               WHERE id = ?1";
-    tx.execute(sql, params![id, i64::try_from(n_rows)?, i64::try_from(n_bad_rows)?])?;
+pub(crate) async fn finish(tx: &Tx<'_>, id: i64, n_rows: u64, n_bad_rows: u64) -> Result<()> {
+    let sql = Sql {
+        sqlite: "UPDATE reports
+                 SET n_rows = $2, n_bad_rows = $3, failure = NULL,
+                     finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                 WHERE id = $1",
+        postgres: "UPDATE reports
+                   SET n_rows = $2, n_bad_rows = $3, failure = NULL,
+                       finished_at = utc_text(now())
+                   WHERE id = $1",
+    };
+    tx.execute(sql, &[&id, &i64::try_from(n_rows)?, &i64::try_from(n_bad_rows)?]).await?;
     Ok(())
 }
 
 /// Notes why the report will never be finished.
-pub(crate) fn fail(tx: &Transaction<'_>, id: i64, reason: &str) -> Result<()> {
-    tx.execute("UPDATE reports SET failure = ?2 WHERE id = ?1", params![id, reason])?;
+pub(crate) async fn fail(tx: &Tx<'_>, id: i64, reason: &str) -> Result<()> {
+    tx.execute("UPDATE reports SET failure = $2 WHERE id = $1", &[&id, &reason]).await?;
     Ok(())
 }
 
 /// Lists the reports that were asked for longer ago than `age`, oldest first.
-pub(crate) fn older_than(tx: &Transaction<'_>, age: Duration) -> Result<Vec<Report>> {
-    let sql = "SELECT * FROM reports
-               WHERE created_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?1)
-               ORDER BY created_at";
-    let before = format!("-{} seconds", age.as_secs());
-    let mut statement = tx.prepare(sql)?;
-    let reports = statement.query_map([before], Report::read)?;
-    Ok(reports.collect::<Result<_, _>>()?)
+pub(crate) async fn older_than(tx: &Tx<'_>, age: Duration) -> Result<Vec<Report>> {
+    let sql = Sql {
+        sqlite: "SELECT * FROM reports
+                 WHERE created_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || $1 || ' seconds')
+                 ORDER BY created_at",
+        postgres: "SELECT * FROM reports
+                   WHERE created_at <= utc_text(now() - $1::bigint * interval '1 second')
+                   ORDER BY created_at",
+    };
+    tx.rows(sql, &[&i64::try_from(age.as_secs())?], Report::read).await
 }
 
-pub(crate) fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
-    tx.execute("DELETE FROM reports WHERE id = ?1", [id])?;
+pub(crate) async fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM reports WHERE id = $1", &[&id]).await?;
     Ok(())
 }
 
 /// Tells whether a file of the uploads directory belongs to a report.
-pub(crate) fn has_upload(tx: &Transaction<'_>, upload: &str) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM reports WHERE upload = ?1)";
-    Ok(tx.query_row(sql, [upload], |row| row.get(0))?)
+pub(crate) async fn has_upload(tx: &Tx<'_>, upload: &str) -> Result<bool> {
+    let sql = "SELECT id FROM reports WHERE upload = $1";
+    Ok(tx.row(sql, &[&upload], |row| row.get::<i64>("id")).await?.is_some())
 }

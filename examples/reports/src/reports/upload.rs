@@ -95,13 +95,13 @@ async fn receive(body: Body, uploads: &Path, max_bytes: u64) -> Result<TempPath,
 
 /// Makes the report and its two jobs, all or nothing, and returns the report's id.
 async fn record(database: &Database, jobs: Jobs, new: NewReport, file: TempPath) -> Result<i64> {
-    let recorded = database.transaction(move |tx| {
+    let recorded = database.transaction(async move |tx| {
         // The file must be as durable as the row that names it.
         files::sync_directory(file.parent().context("the upload has no directory")?)?;
-        let report_id = store::insert(tx, &new)?;
-        let build = jobs.enqueue(BuildReport { report_id }).tx(tx)?;
-        jobs.enqueue(MailReport { report_id }).continues(build).tx(tx)?;
-        store::set_job(tx, report_id, build.id().get())?;
+        let report_id = store::insert(tx, &new).await?;
+        let build = jobs.enqueue(BuildReport { report_id }).tx(tx).await?;
+        jobs.enqueue(MailReport { report_id }).continues(build).tx(tx).await?;
+        store::set_job(tx, report_id, build.id().get()).await?;
         Ok((report_id, file))
     });
     let (report_id, file) = recorded.await?;

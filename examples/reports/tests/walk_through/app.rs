@@ -1,18 +1,16 @@
-//! The program under test: a child process with a directory of its own.
+//! The application under test: what a browser and a mailbox see of it.
+//!
+//! `process` starts and ends the program, `place` knows where it keeps everything.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread::JoinHandle;
 
 use legwork::inspect::{JobDetail, JobFilter, Page};
-use legwork::sqlite::SqliteStorage;
-use legwork::{Inspect, JobId, JobState, Kind};
+use legwork::{JobId, JobState, Kind};
 use serde_json::Value;
 
 use crate::http::{Answer, request};
+use crate::place::Place;
+use crate::process::Process;
 use crate::wait::{PATIENCE, until};
 
 /// The sample data that ships with the application.
@@ -31,47 +29,26 @@ pub(crate) fn sample_times(times: usize) -> String {
     csv
 }
 
-/// A running process. Dropping it kills it, and prints its log when the test has failed.
+/// A running process that answers requests. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct App {
-    child: Child,
+    process: Process,
     addr: SocketAddr,
-    data: PathBuf,
-    log: Arc<Mutex<String>>,
-    readers: Vec<JoinHandle<()>>,
 }
 
 impl App {
-    /// Starts the program on the directory `data` and waits until it says that it listens.
-    pub(crate) fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_reports"))
-            .env_clear()
-            .env("REPORTS_ADDR", "127.0.0.1:0")
-            .env("REPORTS_DATA", data)
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (lines, seen) = mpsc::channel();
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let readers = vec![
-            read_lines(stdout, Arc::clone(&log), lines),
-            read_lines(stderr, Arc::clone(&log), mpsc::channel().0),
-        ];
+    /// Starts the program at `place` and waits until it says that it listens.
+    pub(crate) fn start(place: &Place, settings: &[(&str, &str)]) -> Self {
+        let (process, lines) = Process::start(place, settings);
         let addr = loop {
-            let Ok(line) = seen.recv_timeout(PATIENCE) else {
-                drop(child.kill());
-                panic!("the program does not listen:\n{}", log.lock().unwrap());
+            let Ok(line) = lines.recv_timeout(PATIENCE) else {
+                panic!("the program does not listen");
             };
             if let Some(addr) = line.strip_prefix("listening on http://") {
                 break addr.parse().expect("an address");
             }
         };
-        Self { child, addr, data: data.to_owned(), log, readers }
+        Self { process, addr }
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -129,62 +106,23 @@ impl App {
 
     /// Waits until the log says `text`.
     pub(crate) fn says(&self, text: &str) {
-        until(&format!("{text:?} in the log"), || {
-            self.log.lock().unwrap().contains(text).then_some(())
-        });
+        self.process.says(text);
     }
 
     /// Ends the process as a crash does: nothing is tidied up.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("the process can be killed");
-        self.child.wait().expect("the process ends");
+    pub(crate) fn kill(self) {
+        self.process.kill();
     }
 
     /// Asks the process to stop and returns its exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(sent.expect("there is a `kill`").success(), "SIGTERM cannot be sent");
-        until("the process to stop", || self.child.try_wait().expect("the process exists")).code()
+    pub(crate) fn terminate(self) -> Option<i32> {
+        self.process.terminate()
     }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        drop(self.child.kill());
-        drop(self.child.wait());
-        for reader in self.readers.drain(..) {
-            drop(reader.join());
-        }
-        if std::thread::panicking() {
-            let log = self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            eprintln!("--- the log of {} ---\n{log}", self.data.display());
-        }
-    }
-}
-
-/// Copies what the process prints into `log`, and line by line to `lines`.
-fn read_lines(
-    source: impl Read + Send + 'static,
-    log: Arc<Mutex<String>>,
-    lines: mpsc::Sender<String>,
-) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        for line in BufReader::new(source).lines().map_while(Result::ok) {
-            let mut log = log.lock().unwrap();
-            log.push_str(&line);
-            log.push('\n');
-            drop(log);
-            // Nobody listens any more once the address is known.
-            drop(lines.send(line));
-        }
-    })
 }
 
 /// Lists the mails in the directory, sorted by name.
-pub(crate) fn mails(data: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(data.join("mails")) else { return Vec::new() };
+pub(crate) fn mails(place: &Place) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(place.data().join("mails")) else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     // A file that is just being written is not a mail yet.
     let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
@@ -193,30 +131,26 @@ pub(crate) fn mails(data: &Path) -> Vec<String> {
 }
 
 /// Waits until a mail is there and returns its text.
-pub(crate) fn mail(data: &Path, name: &str) -> String {
-    let path = data.join("mails").join(name);
+pub(crate) fn mail(place: &Place, name: &str) -> String {
+    let path = place.data().join("mails").join(name);
     until(&format!("the mail {name}"), || std::fs::read_to_string(&path).ok())
 }
 
 /// Reads a job from the storage, in this process.
-pub(crate) fn job(data: &Path, id: i64) -> JobDetail {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let storage = SqliteStorage::open(data.join("app.db")).await.unwrap();
-        storage.job(JobId::new(id).unwrap()).await.unwrap().expect("there is such a job")
+pub(crate) fn job(place: &Place, id: i64) -> JobDetail {
+    place.with_store(async |store| {
+        store.job(JobId::new(id).unwrap()).await.unwrap().expect("there is such a job")
     })
 }
 
 /// Lists the jobs of a kind that are in a state, in this process.
-pub(crate) fn jobs(data: &Path, state: JobState, kind: &str) -> Vec<JobDetail> {
+pub(crate) fn jobs(place: &Place, state: JobState, kind: &str) -> Vec<JobDetail> {
     let filter = JobFilter { kind: Some(Kind::new(kind).unwrap()), ..JobFilter::state(state) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let storage = SqliteStorage::open(data.join("app.db")).await.unwrap();
-        let page = storage.jobs(filter, Page::first(100)).await.unwrap();
+    place.with_store(async |store| {
+        let page = store.jobs(filter, Page::first(100)).await.unwrap();
         let mut jobs = Vec::new();
         for summary in page.jobs {
-            jobs.push(storage.job(summary.id).await.unwrap().expect("the job is there"));
+            jobs.push(store.job(summary.id).await.unwrap().expect("the job is there"));
         }
         jobs
     })

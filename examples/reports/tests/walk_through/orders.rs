@@ -3,11 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::place::{Place, on_both_databases};
 
-#[test]
-fn an_order_is_published_once_its_grace_period_is_over() {
-    let data = tempfile::tempdir().unwrap();
-    let app = App::start(data.path(), &[("ORDER_GRACE_SECS", "2"), ("ORDER_POLL_SECS", "1")]);
+on_both_databases! {
+    an_order_is_published_once_its_grace_period_is_over,
+    an_order_waits_for_its_grace_period_through_a_crash,
+}
+
+fn an_order_is_published_once_its_grace_period_is_over(place: &Place) {
+    let app = App::start(place, &[("ORDER_GRACE_SECS", "2"), ("ORDER_POLL_SECS", "1")]);
     let placed = app.post_json("/orders", &json!({ "customer": "Ada", "total_cents": 4_200 }));
     assert_eq!(placed.status, 201, "{placed:?}");
     assert_eq!(placed.json()["published_at"], Value::Null);
@@ -20,13 +24,11 @@ fn an_order_is_published_once_its_grace_period_is_over() {
     assert_eq!(events[0]["data"]["customer"], "Ada");
 }
 
-#[test]
-fn an_order_waits_for_its_grace_period_through_a_crash() {
-    let data = tempfile::tempdir().unwrap();
-    let app = App::start(data.path(), &[("ORDER_GRACE_SECS", "3600")]);
+fn an_order_waits_for_its_grace_period_through_a_crash(place: &Place) {
+    let app = App::start(place, &[("ORDER_GRACE_SECS", "3600")]);
     let order = json!({ "customer": "Ada", "total_cents": 1 });
     assert_eq!(app.post_json("/orders", &order).status, 201);
     app.kill();
-    let app = App::start(data.path(), &[("ORDER_GRACE_SECS", "0"), ("ORDER_POLL_SECS", "1")]);
+    let app = App::start(place, &[("ORDER_GRACE_SECS", "0"), ("ORDER_POLL_SECS", "1")]);
     app.report("/orders/1", |order| order["published_at"].is_string());
 }

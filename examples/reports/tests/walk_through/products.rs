@@ -3,11 +3,15 @@
 use serde_json::json;
 
 use crate::app::App;
+use crate::place::{Place, on_both_databases};
 
-#[test]
-fn a_product_is_notified_after_the_answer_and_shows_in_the_summary() {
-    let data = tempfile::tempdir().unwrap();
-    let app = App::start(data.path(), &[("NOTIFY_SECS", "1"), ("CACHE_REFRESH_SECS", "1")]);
+on_both_databases! {
+    a_product_is_notified_after_the_answer_and_shows_in_the_summary,
+    a_notification_is_given_up_when_the_process_stops,
+}
+
+fn a_product_is_notified_after_the_answer_and_shows_in_the_summary(place: &Place) {
+    let app = App::start(place, &[("NOTIFY_SECS", "1"), ("CACHE_REFRESH_SECS", "1")]);
     assert_eq!(app.get("/readyz").status, 200, "it says that it listens when it is ready");
     assert_eq!(app.get("/products/summary").json()["products"], 0, "the cache is filled at once");
     let answer = app.post_json("/products", &json!({ "name": "Chair", "price_cents": 4_200 }));
@@ -18,10 +22,8 @@ fn a_product_is_notified_after_the_answer_and_shows_in_the_summary() {
     assert_eq!(summary["total_cents"], 4_200);
 }
 
-#[test]
-fn a_notification_is_given_up_when_the_process_stops() {
-    let data = tempfile::tempdir().unwrap();
-    let app = App::start(data.path(), &[("NOTIFY_SECS", "3600"), ("SHUTDOWN_SECS", "6")]);
+fn a_notification_is_given_up_when_the_process_stops(place: &Place) {
+    let app = App::start(place, &[("NOTIFY_SECS", "3600"), ("SHUTDOWN_SECS", "6")]);
     let answer = app.post_json("/products", &json!({ "name": "Chair", "price_cents": 4_200 }));
     assert_eq!(answer.status, 201, "{answer:?}");
     app.says("notification started");

@@ -11,6 +11,7 @@ use lapin::{Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::place::Place;
 use crate::wait::PATIENCE;
 
 /// The exchange that the application publishes to.
@@ -55,10 +56,10 @@ async fn an_order_reaches_rabbitmq_and_is_marked_after_the_confirm() {
     let name = "an_order_reaches_rabbitmq_and_is_marked_after_the_confirm";
     let Some(url) = broker(name) else { return };
     let (_connection, mut events) = receive_events(&url).await;
-    let data = tempfile::tempdir().unwrap();
+    let place = Place::sqlite();
     let settings =
         [("AMQP_URL", url.as_str()), ("ORDER_GRACE_SECS", "0"), ("ORDER_POLL_SECS", "1")];
-    let app = App::start(data.path(), &settings);
+    let app = App::start(&place, &settings);
     let order = json!({ "customer": "Ada", "total_cents": 4_200 });
     assert_eq!(app.post_json("/orders", &order).status, 201);
 
@@ -79,14 +80,14 @@ async fn an_order_reaches_rabbitmq_and_is_marked_after_the_confirm() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_waits_while_there_is_no_broker() {
-    let data = tempfile::tempdir().unwrap();
+    let place = Place::sqlite();
     // Port 1 is reserved: nothing listens there.
     let settings = [
         ("AMQP_URL", "amqp://guest:guest@127.0.0.1:1/%2f"),
         ("ORDER_GRACE_SECS", "0"),
         ("ORDER_POLL_SECS", "1"),
     ];
-    let app = App::start(data.path(), &settings);
+    let app = App::start(&place, &settings);
     let order = json!({ "customer": "Ada", "total_cents": 4_200 });
     assert_eq!(app.post_json("/orders", &order).status, 201);
     app.says("orders wait for the next look");

@@ -3,16 +3,21 @@
 use std::path::Path;
 
 use crate::app::{App, SAMPLE, mail, mails, sample_times};
+use crate::place::{Place, on_both_databases};
 use crate::wait::until;
 
-fn directory() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary directory")
+on_both_databases! {
+    an_upload_becomes_a_report_and_one_mail,
+    a_report_that_takes_long_is_answered_at_once_shows_progress_and_can_be_cancelled,
+    a_browser_gets_a_page_that_leads_to_the_report,
+    a_file_that_is_no_table_fails_once_with_its_reason,
+    rows_that_do_not_fit_are_counted_and_the_rest_is_reported,
+    an_upload_that_is_refused_leaves_nothing_behind,
+    old_reports_are_deleted_with_their_files,
 }
 
-#[test]
-fn an_upload_becomes_a_report_and_one_mail() {
-    let data = directory();
-    let app = App::start(data.path(), &[]);
+fn an_upload_becomes_a_report_and_one_mail(place: &Place) {
+    let app = App::start(place, &[]);
     let query = "name=seattle.csv&chart=temperature&mail_to=ada@example.org";
     let path = app.upload(query, &sample_times(2));
     assert_eq!(path, "/reports/1");
@@ -25,18 +30,16 @@ fn an_upload_becomes_a_report_and_one_mail() {
     for text in ["<svg", "<h2>temperature</h2>", "17,518 rows", "2010-01-01T01:00:00"] {
         assert!(page.body.contains(text), "{text:?} is missing in\n{}", page.body);
     }
-    assert_eq!(mails(data.path()), ["report-1.eml"]);
-    let mail = mail(data.path(), "report-1.eml");
+    assert_eq!(mails(place), ["report-1.eml"]);
+    let mail = mail(place, "report-1.eml");
     for text in ["To: ada@example.org", "Subject: Report: seattle.csv", "report-1.html"] {
         assert!(mail.contains(text), "{text:?} is missing in\n{mail}");
     }
 }
 
-#[test]
-fn a_report_that_takes_long_is_answered_at_once_shows_progress_and_can_be_cancelled() {
-    let data = directory();
+fn a_report_that_takes_long_is_answered_at_once_shows_progress_and_can_be_cancelled(place: &Place) {
     // So slow that it takes minutes: whatever is seen is seen in the middle.
-    let app = App::start(data.path(), &[("REPORTS_ROWS_PER_SECOND", "1000")]);
+    let app = App::start(place, &[("REPORTS_ROWS_PER_SECOND", "1000")]);
     let path = app.upload("name=seattle.csv", &sample_times(20));
     let share = |report: &serde_json::Value| report["progress"]["share"].as_f64().unwrap_or(0.0);
     let early = app.report(&path, |report| share(report) > 0.0);
@@ -49,13 +52,11 @@ fn a_report_that_takes_long_is_answered_at_once_shows_progress_and_can_be_cancel
     assert_eq!(app.press(&format!("{job}/cancel")).status, 303);
     let report = app.report(&path, |report| report["mail"] == "cancelled");
     assert_eq!(report["state"], "cancelled");
-    assert_eq!(mails(data.path()), Vec::<String>::new());
+    assert_eq!(mails(place), Vec::<String>::new());
 }
 
-#[test]
-fn a_browser_gets_a_page_that_leads_to_the_report() {
-    let data = directory();
-    let app = App::start(data.path(), &[]);
+fn a_browser_gets_a_page_that_leads_to_the_report(place: &Place) {
+    let app = App::start(place, &[]);
     let path = app.upload("name=%3Cb%3Ebold%3C%2Fb%3E.csv", SAMPLE);
     app.delivered(&path);
     let page = app.browse(&path);
@@ -69,10 +70,8 @@ fn a_browser_gets_a_page_that_leads_to_the_report() {
     assert_eq!(app.get("/reports/2").status, 404);
 }
 
-#[test]
-fn a_file_that_is_no_table_fails_once_with_its_reason() {
-    let data = directory();
-    let app = App::start(data.path(), &[]);
+fn a_file_that_is_no_table_fails_once_with_its_reason(place: &Place) {
+    let app = App::start(place, &[]);
     let path = app.upload("name=empty.csv", "");
     let report = app.report(&path, |report| report["mail"] == "cancelled");
     assert_eq!(
@@ -80,40 +79,34 @@ fn a_file_that_is_no_table_fails_once_with_its_reason() {
         (&"failed".into(), &"the file is empty".into())
     );
     assert_eq!(app.get("/reports/1/html").status, 404);
-    assert_eq!(mails(data.path()), Vec::<String>::new());
+    assert_eq!(mails(place), Vec::<String>::new());
 }
 
-#[test]
-fn rows_that_do_not_fit_are_counted_and_the_rest_is_reported() {
-    let data = directory();
-    let app = App::start(data.path(), &[]);
+fn rows_that_do_not_fit_are_counted_and_the_rest_is_reported(place: &Place) {
+    let app = App::start(place, &[]);
     let path = app.upload("name=a.csv", "a,b\n1,2\noops\n3,4\n");
     let report = app.delivered(&path);
     assert_eq!((&report["n_rows"], &report["n_bad_rows"]), (&2.into(), &1.into()));
 }
 
-#[test]
-fn an_upload_that_is_refused_leaves_nothing_behind() {
-    let data = directory();
-    let app = App::start(data.path(), &[("REPORTS_UPLOAD_MAX_BYTES", "10")]);
+fn an_upload_that_is_refused_leaves_nothing_behind(place: &Place) {
+    let app = App::start(place, &[("REPORTS_UPLOAD_MAX_BYTES", "10")]);
     let head = [("content-type", "text/csv")];
     let post = |path: &str, body: &str| app.post(path, &head, body.as_bytes());
     assert_eq!(post("/reports", "a\n1\n2\n3\n4\n5\n").status, 413);
     assert_eq!(post("/reports?mail_to=nobody", "a\n1\n").status, 422);
     assert_eq!(app.get("/reports/1").status, 404);
-    assert_eq!(files(&data.path().join("uploads")), 0);
+    assert_eq!(files(&place.data().join("uploads")), 0);
 }
 
-#[test]
-fn old_reports_are_deleted_with_their_files() {
-    let data = directory();
-    let app = App::start(data.path(), &[("KEEP_REPORTS_SECS", "0")]);
+fn old_reports_are_deleted_with_their_files(place: &Place) {
+    let app = App::start(place, &[("KEEP_REPORTS_SECS", "0")]);
     let path = app.upload("name=a.csv", SAMPLE);
     app.delivered(&path);
     let pressed = app.press("/jobs/recurring/delete-old-reports/trigger");
     assert_eq!(pressed.status, 303, "{pressed:?}");
     until("the report to be deleted", || (app.get(&path).status == 404).then_some(()));
-    assert_eq!(files(&data.path().join("uploads")) + files(&data.path().join("reports")), 0);
+    assert_eq!(files(&place.data().join("uploads")) + files(&place.data().join("reports")), 0);
 }
 
 fn files(directory: &Path) -> usize {

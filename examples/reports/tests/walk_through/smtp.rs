@@ -7,10 +7,14 @@ use std::sync::mpsc;
 use serde_json::json;
 
 use crate::app::{App, mails};
+use crate::place::{Place, on_both_databases};
 use crate::wait::PATIENCE;
 
-#[test]
-fn mail_goes_over_smtp_when_it_is_set_up() {
+on_both_databases! {
+    mail_goes_over_smtp_when_it_is_set_up,
+}
+
+fn mail_goes_over_smtp_when_it_is_set_up(place: &Place) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let (sender, received) = mpsc::channel();
@@ -20,8 +24,7 @@ fn mail_goes_over_smtp_when_it_is_set_up() {
         sender.send(take_mail(stream)).unwrap();
     });
 
-    let data = tempfile::tempdir().unwrap();
-    let app = App::start(data.path(), &[("SMTP_URL", &url)]);
+    let app = App::start(place, &[("SMTP_URL", &url)]);
     let answer = app.post_json("/users", &json!({ "name": "Ada", "email": "ada@example.org" }));
     assert_eq!(answer.status, 201);
 
@@ -29,7 +32,7 @@ fn mail_goes_over_smtp_when_it_is_set_up() {
     for line in ["To: ada@example.org", "Message-ID: <welcome-1@example.org>", "Hello Ada,"] {
         assert!(mail.contains(line), "{line:?} is missing in\n{mail}");
     }
-    assert_eq!(mails(data.path()), Vec::<String>::new());
+    assert_eq!(mails(place), Vec::<String>::new());
     server.join().expect("the server has no complaint");
 }
 
