@@ -444,8 +444,13 @@ enqueue_all
                         WITH ORDINALITY AS p (id, "on", place)
                 GROUP BY u.job, p.id, p."on"
                 ORDER BY u.job, min(p.place)) AS t (job, parent, condition, place);
-            stored := ARRAY(SELECT j.id FROM legwork.job AS j WHERE j.id = ANY (tie_parents ||
-            given));
+            -- What is there stays until the commit: no parent is deleted or pruned meanwhile.
+            stored := ARRAY(
+                SELECT j.id
+                FROM legwork.job AS j
+                WHERE j.id = ANY (tie_parents || given)
+                ORDER BY j.id
+                FOR KEY SHARE);
             RETURN QUERY
                 SELECT t.job - 1, t.parent, false, 'parent'
                 FROM unnest(tie_jobs, tie_parents, tie_places) AS t (job, parent, place)
