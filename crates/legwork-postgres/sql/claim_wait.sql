@@ -1,5 +1,4 @@
--- Waits until nobody else has the next ticket of each lane; yields a row if there is one. Primary
--- key of ready.
+-- Waits until nobody else has the next ticket of some lane, and locks it. Primary key of ready.
 SELECT 1
 FROM unnest($2, $3, $4, $5, $6, $7, $8)
         AS l (place, queue, suspect, kind, priority, seq, last_priority)

@@ -14,7 +14,7 @@ use legwork_core::{Incarnation, JobId, Kind, LeaseId, QueueName, Run, Timestamp}
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
-use crate::bind::{Param, count, get, instant, params};
+use crate::bind::{At, Param, count, get, instant, params};
 use crate::change::Changes;
 use crate::children::decide;
 use crate::error::Result;
@@ -25,6 +25,9 @@ use crate::marker::{Home, Marker};
 use crate::server::number_of;
 use crate::statement::sql;
 use crate::tx::Tx;
+
+/// How often a claim waits for tickets that others have: each time one of them has ended.
+const WAITS_MAX: u32 = 20;
 
 /// What a claim wants, in numbers.
 pub(crate) struct Wanted {
@@ -99,7 +102,7 @@ impl Wanted {
     /// Returns the server and its lanes, and how many tickets of a lane to look at.
     fn lanes(&self, tx: &Tx) -> (Vec<Param>, i64) {
         let mut floors = tx.ground.floors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let full = floors.begin(Instant::now());
+        let now = Instant::now();
         let tickets = floors.tickets_for(self.max);
         let (mut places, mut queues, mut suspects) = (Vec::new(), Vec::new(), Vec::new());
         let (mut kinds, mut priorities) = (Vec::new(), Vec::new());
@@ -108,7 +111,7 @@ impl Wanted {
             for suspect in [false, true].into_iter().take(1 + usize::from(self.suspects_max > 0)) {
                 for &(kind, _) in &self.kinds {
                     let lane = Lane { queue: *queue, suspect, kind };
-                    for stretch in floors.stretches(lane, full || suspect) {
+                    for stretch in floors.stretches(lane, now) {
                         places.push(place);
                         queues.push(*queue);
                         suspects.push(suspect);
@@ -140,7 +143,8 @@ struct Batch {
     lease: Option<Lease>,
     jobs: Vec<ClaimedJob>,
     refused: Vec<(Entry, i64, Refusal)>,
-    missing: Vec<i64>,
+    /// How many jobs of the tickets are not stored.
+    n_missing: usize,
 }
 
 /// Why a job is not handed out.
@@ -152,20 +156,13 @@ enum Refusal {
 /// Claims jobs, and ends the transaction.
 ///
 /// When the tickets of a lane turn out to be smaller than they were of late, it goes on in a further
-/// transaction.
+/// transaction; when others have all of them, it waits for what they leave.
 pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>> {
     let mut jobs = Vec::new();
     let mut left = wanted;
-    let mut waited = false;
+    let mut n_waits = 0;
     loop {
         let (claimed, go_on) = match claim_once(tx, &left).await {
-            // Others have the tickets for a moment, and may leave some.
-            Ok((claimed, true)) if claimed.is_empty() && !waited => {
-                waited = true;
-                tx.begin_again();
-                let found = tx.rows(sql!("claim_wait"), left.lanes(tx).0).await?;
-                (claimed, !found.is_empty())
-            }
             Ok(claimed) => claimed,
             // What was claimed before is committed and must reach the server.
             Err(failure) if !jobs.is_empty() => {
@@ -178,12 +175,21 @@ pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>
         left.max = left.max.saturating_sub(claimed.len());
         let suspects = claimed.iter().filter(|job| job.is_suspect()).count();
         left.suspects_max = left.suspects_max.saturating_sub(suspects);
+        let others_have_them = claimed.is_empty() && go_on;
         jobs.extend(claimed);
         if !go_on || left.max == 0 {
             return Ok(jobs);
         }
-        if !waited {
-            tx.begin_again();
+        if others_have_them {
+            if !jobs.is_empty() || n_waits == WAITS_MAX {
+                return Ok(jobs);
+            }
+            n_waits += 1;
+        }
+        tx.begin_again();
+        if others_have_them {
+            // What they leave stands in fresh tickets, which only the next statement sees.
+            tx.rows(sql!("claim_wait"), left.lanes(tx).0).await?;
         }
     }
 }
@@ -208,28 +214,22 @@ async fn claim_once(tx: &mut Tx, wanted: &Wanted) -> Result<(Vec<ClaimedJob>, bo
     if let Some(lease) = batch.lease {
         tx.ground.granted.add(lease);
     }
-    Ok((batch.jobs, may_be_more(&rows, tickets)?))
+    Ok((batch.jobs, may_be_more(&rows, tickets)))
 }
 
 /// Tells whether some lane had as many tickets as were looked at.
-fn may_be_more(rows: &[Row], tickets: i64) -> Result<bool> {
-    let mut seen = HashSet::new();
-    for row in rows {
-        seen.insert((get::<i16>(row, 0)?, get::<i64>(row, 9)?));
-    }
-    Ok(i64::try_from(seen.len()).is_ok_and(|n| n >= tickets))
+fn may_be_more(rows: &[Row], tickets: i64) -> bool {
+    i64::try_from(rows.len()).is_ok_and(|n| n >= tickets)
 }
 
-/// Reads `place, queue, kind, priority, run, failures, losses, lease, claimed_at, seq, first, n,
-/// taken, id, created_at, args, options`.
+/// Reads a row per ticket: `place, queue, kind, priority, run, failures, losses, lease, claimed_at,
+/// seq, first, n, taken`, and of its jobs `ids, created_at, args, options`.
 fn read(tx: &Tx, wanted: &Wanted, rows: &[Row]) -> Result<Batch> {
     let mut batch = Batch::default();
     let mut floors = tx.ground.floors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let now = Instant::now();
-    let mut last_seq = None;
     for row in rows {
         let home = Home { queue: get(row, 1)?, kind: get(row, 2)?, priority: get(row, 3)? };
-        let (seq, n): (i64, i16) = (get(row, 9)?, get(row, 11)?);
         let entry = Entry {
             home,
             first: get(row, 10)?,
@@ -246,24 +246,41 @@ fn read(tx: &Tx, wanted: &Wanted, rows: &[Row]) -> Result<Batch> {
             open: 0,
             entries: Vec::new(),
         });
-        if last_seq != Some((home, seq)) {
-            last_seq = Some((home, seq));
-            lease.open += i32::from(entry.n);
-            lease.entries.push(entry);
-            let suspect = count(entry.losses) >= legwork_core::limits::SUSPECT_LOSSES;
-            let lane = Lane { queue: home.queue, suspect, kind: home.kind };
-            floors.claimed(lane, (home.priority, seq), n, now);
-        }
-        let Some(id) = get::<Option<i64>>(row, 13)? else {
-            batch.missing.push(entry.first);
-            continue;
-        };
-        match read_job(claimed_at, row) {
-            Ok(found) => batch.jobs.push(handed_out(wanted, lease.id, &entry, id, found)?),
-            Err(why) => batch.refused.push((entry, id, why)),
-        }
+        lease.open += i32::from(entry.n);
+        lease.entries.push(entry);
+        let suspect = count(entry.losses) >= legwork_core::limits::SUSPECT_LOSSES;
+        let lane = Lane { queue: home.queue, suspect, kind: home.kind };
+        floors.claimed(lane, (home.priority, get(row, 9)?), get(row, 11)?, now);
+        read_jobs(wanted, &mut batch, &entry, (id, claimed_at), row)?;
     }
     Ok(batch)
+}
+
+/// Reads the jobs of a ticket.
+fn read_jobs(
+    wanted: &Wanted,
+    batch: &mut Batch,
+    entry: &Entry,
+    (lease, claimed_at): (i64, Timestamp),
+    row: &Row,
+) -> Result<()> {
+    let ids: Vec<i64> = get::<Option<_>>(row, 13)?.unwrap_or_default();
+    let created_at: Vec<At> = get::<Option<_>>(row, 14)?.unwrap_or_default();
+    let args: Vec<&str> = get::<Option<_>>(row, 15)?.unwrap_or_default();
+    let options: Option<Vec<Option<&str>>> = get(row, 16)?;
+    batch.n_missing += usize::try_from(entry.n).unwrap_or_default().saturating_sub(ids.len());
+    for (nth, ((id, created_at), args)) in ids.into_iter().zip(created_at).zip(args).enumerate() {
+        let options = options.as_ref().and_then(|options| options.get(nth).copied().flatten());
+        match read_options(claimed_at, options) {
+            Ok(options) => {
+                let found =
+                    Found { created_at: created_at.0, args: args.as_bytes().to_vec(), options };
+                batch.jobs.push(handed_out(wanted, lease, entry, id, found)?);
+            }
+            Err(why) => batch.refused.push((*entry, id, why)),
+        }
+    }
+    Ok(())
 }
 
 /// What is read of a job.
@@ -273,24 +290,17 @@ struct Found {
     options: JobOptions,
 }
 
-fn read_job(now: Timestamp, row: &Row) -> Result<Found, Refusal> {
-    let damaged = |what: &str, error: &dyn std::fmt::Display| {
-        Refusal::Damaged(format!("the stored {what} are damaged: {error}"))
-    };
-    let options: Option<&str> = row.try_get(16).map_err(|error| damaged("options", &error))?;
-    let options = match options {
+fn read_options(now: Timestamp, json: Option<&str>) -> Result<JobOptions, Refusal> {
+    let options: JobOptions = match json {
         None => JobOptions::default(),
-        Some(json) => serde_json::from_str(json).map_err(|error| damaged("options", &error))?,
+        Some(json) => serde_json::from_str(json).map_err(|error| {
+            Refusal::Damaged(format!("the stored options are damaged: {error}"))
+        })?,
     };
-    if let Some(at) = options.expires_at
-        && at <= now
-    {
-        return Err(Refusal::Expired(at));
+    match options.expires_at {
+        Some(at) if at <= now => Err(Refusal::Expired(at)),
+        Some(_) | None => Ok(options),
     }
-    let created_at =
-        row.try_get::<_, crate::bind::At>(14).map_err(|error| damaged("instants", &error))?;
-    let args: &str = row.try_get(15).map_err(|error| damaged("arguments", &error))?;
-    Ok(Found { created_at: created_at.0, args: args.as_bytes().to_vec(), options })
 }
 
 fn handed_out(
@@ -321,11 +331,10 @@ async fn refuse(tx: &mut Tx, wanted: &Wanted, batch: &Batch) -> Result<()> {
     let Some(lease) = &batch.lease else {
         return Ok(());
     };
-    let mut n_off = batch.refused.len();
-    for &first in &batch.missing {
-        tracing::error!(ticket = first, "a claimable job is not stored");
+    if batch.n_missing > 0 {
+        tracing::error!(lease = lease.id, n = batch.n_missing, "claimable jobs are not stored");
     }
-    n_off += batch.missing.len();
+    let n_off = batch.refused.len() + batch.n_missing;
     if n_off == 0 {
         return Ok(());
     }

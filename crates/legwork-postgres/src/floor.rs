@@ -59,36 +59,44 @@ impl Level {
     }
 }
 
+/// What was claimed of a lane.
+#[derive(Debug)]
+struct Claimed {
+    levels: Vec<Level>,
+    /// When all of it was looked at. Each lane has its own time: servers of one process may come
+    /// for different lanes, some of them often.
+    full_at: Instant,
+}
+
 /// The floors of a process.
 #[derive(Debug)]
 pub(crate) struct Floors {
-    lanes: HashMap<Lane, Vec<Level>>,
-    full_at: Option<Instant>,
+    lanes: HashMap<Lane, Claimed>,
     jobs_per_ticket: f64,
 }
 
 impl Default for Floors {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), full_at: None, jobs_per_ticket: 1.0 }
+        Self { lanes: HashMap::new(), jobs_per_ticket: 1.0 }
     }
 }
 
 impl Floors {
-    /// Tells whether it is time to look at everything, and remembers that it is done.
-    pub(crate) fn begin(&mut self, now: Instant) -> bool {
-        let full = self.full_at.is_none_or(|at| now.duration_since(at) >= FULL);
-        if full {
-            self.full_at = Some(now);
+    /// Returns the parts of a lane to look at; from time to time that is all of it.
+    pub(crate) fn stretches(&mut self, lane: Lane, now: Instant) -> Vec<Stretch> {
+        let Some(claimed) = self.lanes.get_mut(&lane) else {
+            return vec![Stretch::ALL];
+        };
+        if now.duration_since(claimed.full_at) >= FULL {
+            claimed.full_at = now;
+            return vec![Stretch::ALL];
         }
-        full
-    }
-
-    /// Returns the parts of a lane to look at.
-    pub(crate) fn stretches(&self, lane: Lane, full: bool) -> Vec<Stretch> {
-        let levels = self.lanes.get(&lane).filter(|levels| levels.len() <= LEVELS_MAX && !full);
+        if lane.suspect || claimed.levels.len() > LEVELS_MAX {
+            return vec![Stretch::ALL];
+        }
         let mut stretches = Vec::new();
         let mut open = Stretch::ALL;
-        for level in levels.into_iter().flatten() {
+        for level in &claimed.levels {
             if let Some(last_priority) = level.priority.checked_sub(1) {
                 stretches.push(Stretch { last_priority, ..open });
             }
@@ -107,7 +115,8 @@ impl Floors {
         now: Instant,
     ) {
         self.jobs_per_ticket = self.jobs_per_ticket.mul_add(0.9, 0.1 * f64::from(n));
-        let levels = self.lanes.entry(lane).or_default();
+        let fresh = || Claimed { levels: Vec::new(), full_at: now };
+        let levels = &mut self.lanes.entry(lane).or_insert_with(fresh).levels;
         match levels.binary_search_by_key(&priority, |level| level.priority) {
             Ok(at) => levels[at].claimed(seq, now),
             Err(_) if levels.len() > LEVELS_MAX => {}
@@ -141,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_lane_of_which_nothing_was_claimed_is_looked_at_whole() {
-        assert_eq!(Floors::default().stretches(LANE, false), [Stretch::ALL]);
+        assert_eq!(Floors::default().stretches(LANE, Instant::now()), [Stretch::ALL]);
     }
 
     #[test]
@@ -150,23 +159,25 @@ mod tests {
         let begin = Instant::now();
         floors.claimed(LANE, (0, 10), 1, begin);
         floors.claimed(LANE, (0, 20), 1, begin + LAG);
-        assert_eq!(floors.stretches(LANE, false)[1].seq, i64::MIN);
+        assert_eq!(floors.stretches(LANE, begin + LAG)[1].seq, i64::MIN);
         floors.claimed(LANE, (0, 30), 1, begin + 2 * LAG);
-        let stretches = floors.stretches(LANE, false);
+        let stretches = floors.stretches(LANE, begin + 2 * LAG);
         let below = Stretch { last_priority: -1, ..Stretch::ALL };
         let behind = Stretch { priority: 0, seq: 20, last_priority: i16::MAX };
         assert_eq!(stretches, [below, behind]);
-        assert_eq!(floors.stretches(LANE, true), [Stretch::ALL]);
     }
 
     #[test]
-    fn a_lane_with_many_priorities_has_no_floor() {
+    fn suspects_and_lanes_with_many_priorities_have_no_floor() {
         let mut floors = Floors::default();
         let begin = Instant::now();
+        let suspects = Lane { suspect: true, ..LANE };
+        floors.claimed(suspects, (0, 5), 1, begin);
         for priority in 0..10 {
             floors.claimed(LANE, (priority, 5), 1, begin);
         }
-        assert_eq!(floors.stretches(LANE, false), [Stretch::ALL]);
+        assert_eq!(floors.stretches(LANE, begin), [Stretch::ALL]);
+        assert_eq!(floors.stretches(suspects, begin), [Stretch::ALL]);
     }
 
     #[test]
@@ -181,11 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_looked_at_once_a_second() {
+    fn each_lane_is_looked_at_whole_once_a_second() {
         let mut floors = Floors::default();
         let begin = Instant::now();
-        assert!(floors.begin(begin));
-        assert!(!floors.begin(begin + FULL / 2));
-        assert!(floors.begin(begin + FULL));
+        let other = Lane { kind: 3, ..LANE };
+        for lane in [LANE, other] {
+            floors.claimed(lane, (0, 10), 1, begin);
+        }
+        let is_whole =
+            |floors: &mut Floors, lane, now| floors.stretches(lane, now) == [Stretch::ALL];
+        assert!(!is_whole(&mut floors, LANE, begin + FULL / 2));
+        assert!(is_whole(&mut floors, LANE, begin + FULL));
+        assert!(!is_whole(&mut floors, LANE, begin + FULL));
+        assert!(is_whole(&mut floors, other, begin + FULL), "whatever happens to others");
     }
 }
