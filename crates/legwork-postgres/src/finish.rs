@@ -5,8 +5,7 @@
 //! child waits. Then, and for whatever is rare, it is repeated carefully: with the leases locked
 //! and everything read first. Both ways decide in [`end`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use legwork_core::inspect::History;
 use legwork_core::limits::{INTERRUPTIONS_MAX, REASON_MAX_BYTES, clip};
@@ -121,23 +120,17 @@ pub(crate) async fn finish(
 /// Returns the runs of a batch when this process was granted all of them and each is of the common
 /// sort.
 fn granted(tx: &Tx, server: i32, batch: &[Finish]) -> Option<Vec<Running>> {
-    let mut leases: BTreeMap<i64, Arc<Lease>> = BTreeMap::new();
-    let mut seen = HashSet::with_capacity(batch.len());
     let mut runs = Vec::with_capacity(batch.len());
     for one in batch {
-        if matches!(one.verdict, Verdict::Released { .. }) || !seen.insert(one.id) {
+        if matches!(one.verdict, Verdict::Released { .. }) {
             return None;
         }
-        let id = one.lease.0;
-        let lease = match leases.get(&id) {
-            Some(lease) => lease,
-            None => {
-                let lease = tx.ground.granted.find(id).filter(|lease| lease.server == server)?;
-                leases.entry(id).or_insert(lease)
-            }
-        };
         let run = i32::try_from(one.run.0).ok()?;
-        runs.push(Running::new(lease.lists(one.id.get(), run)?, lease));
+        let (held, lease) = tx.ground.granted.end(one.lease.0, one.id.get(), run)?;
+        if lease.server != server {
+            return None;
+        }
+        runs.push(Running::new(held, &lease));
     }
     Some(runs)
 }

@@ -217,20 +217,33 @@ fn without(entries: &[Entry], ids: &[i64]) -> Vec<Entry> {
 /// read it.
 #[derive(Debug, Default)]
 pub(crate) struct Granted {
-    leases: Mutex<BTreeMap<i64, Arc<Lease>>>,
+    leases: Mutex<BTreeMap<i64, Remembered>>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    lease: Arc<Lease>,
+    /// What this process has ended, or tried to.
+    ended: HashSet<(i64, i32)>,
 }
 
 impl Granted {
     pub(crate) fn add(&self, lease: Lease) {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.insert(lease.id, Arc::new(lease));
+        let remembered = Remembered { lease: Arc::new(lease), ended: HashSet::new() };
+        leases.insert(remembered.lease.id, remembered);
         if leases.len() > GRANTED_MAX {
             leases.pop_first();
         }
     }
 
-    pub(crate) fn find(&self, id: i64) -> Option<Arc<Lease>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    /// Returns a run that a lease was granted for, the first time; from then on, and for what is not
+    /// remembered, the tables are to be asked. Its outcome may be pruned by then.
+    pub(crate) fn end(&self, lease: i64, id: i64, run: i32) -> Option<(Held, Arc<Lease>)> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let Remembered { lease, ended } = leases.get_mut(&lease)?;
+        let held = lease.lists(id, run)?;
+        ended.insert((id, run)).then(|| (held, Arc::clone(lease)))
     }
 
     /// Forgets a lease: it has ended, or what is remembered of it may no longer hold.
