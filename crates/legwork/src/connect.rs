@@ -30,9 +30,9 @@ pub trait Connect: Sized {
     /// URLs, and the three of the table, which are joined with `&`. Without `sslmode` a server on
     /// another machine must have a certificate of its name from an authority that this machine
     /// trusts (`verify-full`), and one on this machine is spoken to in clear text (`disable`);
-    /// `prefer`, `require` and `verify-ca` are in between. Several servers may be named, with commas
-    /// between them: the one that accepts writes is used, and looked for again after a failover.
-    /// `pooled` is `true`, `false` or `auto`.
+    /// `prefer`, `require` and `verify-ca` are in between. Several servers may be named, with
+    /// commas between them: the one that accepts writes is used, and looked for again after a
+    /// failover. `pooled` is `true`, `false` or `auto`.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a URL that is not understood, saying what is;

@@ -1,5 +1,6 @@
 //! A whole application on an SQLite file: every kind of job, the dashboard, and a restart.
 
+#[cfg(test)]
 #[path = "support/application.rs"]
 mod application;
 
