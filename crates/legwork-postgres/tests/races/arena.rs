@@ -12,6 +12,7 @@ use legwork_core::storage::{
 };
 use legwork_core::{Incarnation, JobId, Kind, On, QueueName};
 use legwork_postgres::PostgresStorage;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 use tokio_postgres::{Client, NoTls};
 
@@ -130,7 +131,10 @@ impl Arena {
 async fn session(name: &str) -> Client {
     let url = std::env::var("LEGWORK_POSTGRES_URL").unwrap();
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    drop(tokio::task::spawn(connection));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    // It ends with its client.
+    tasks.detach_all();
     // A test that fails lets go of what it holds, or the schema could not be dropped.
     let settings =
         format!("SET search_path = {name}; SET idle_in_transaction_session_timeout = '15s'");

@@ -133,7 +133,7 @@ async fn work_for(storage: &PostgresStorage, server: &Server<'_>, length: Durati
     let end = Instant::now() + length;
     while Instant::now() < end {
         enqueue(storage, 1).await;
-        assert_eq!(server.claim(1).await.len(), 1);
+        assert_eq!(server.claim(1).await.len(), 1, "it was enqueued before");
     }
 }
 
