@@ -4,9 +4,13 @@
 //! it. BEGIN, what is only written, and COMMIT travel together with what is read: a transaction
 //! costs as many round trips as it has answers to wait for.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use legwork_core::{BoxFuture, Timestamp};
 use tokio_postgres::Row;
 
@@ -46,7 +50,9 @@ pub(crate) struct Tx {
     looks: bool,
     begun: bool,
     committing: bool,
-    sent: Vec<Sent>,
+    sent: FuturesOrdered<Sent>,
+    /// The first failure of what was sent, until it is told.
+    failed: Option<tokio_postgres::Error>,
     now: Option<Timestamp>,
 }
 
@@ -63,7 +69,8 @@ impl Tx {
             looks: false,
             begun: false,
             committing: false,
-            sent: Vec::new(),
+            sent: FuturesOrdered::new(),
+            failed: None,
             now: None,
         }
     }
@@ -103,7 +110,8 @@ impl Tx {
     /// Reads rows.
     pub(crate) async fn rows(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
         self.begin();
-        let rows = self.conn.rows(sql, params).await;
+        let conn = Arc::clone(&self.conn);
+        let rows = self.answered(conn.rows(sql, params)).await;
         // The answers come in order: those before are here too, and say more about a failure.
         self.settle().await?;
         Ok(rows?)
@@ -117,7 +125,8 @@ impl Tx {
     /// Runs a statement and waits for how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: Sql, params: Vec<Param>) -> Result<u64> {
         self.begin();
-        let n = self.conn.execute(sql, params).await;
+        let conn = Arc::clone(&self.conn);
+        let n = self.answered(conn.execute(sql, params)).await;
         self.settle().await?;
         Ok(n?)
     }
@@ -140,7 +149,8 @@ impl Tx {
 
     /// Takes fresh numbers, which stay taken whatever becomes of the transaction.
     pub(crate) async fn take_numbers(&mut self, n: usize) -> Result<Vec<i64>> {
-        self.ground.numbers.take(&self.conn, n).await
+        let (ground, conn) = (Arc::clone(&self.ground), Arc::clone(&self.conn));
+        self.answered(ground.numbers.take(&conn, n)).await
     }
 
     /// Sends a statement, and COMMIT right behind it, and returns its rows once both are done.
@@ -159,7 +169,7 @@ impl Tx {
         self.send_commit();
         let rows = match early {
             Some(rows) => rows,
-            None => rows.await,
+            None => self.answered(rows).await,
         };
         self.settle().await?;
         Ok(rows?)
@@ -168,7 +178,8 @@ impl Tx {
     /// Prepares a statement. In a transaction that what was sent before has made fail, this fails
     /// for nothing of its own: the first failure is the one to tell.
     async fn ready(&mut self, sql: Sql, params: &[Param]) -> Result<()> {
-        match self.conn.ready(sql, params).await {
+        let conn = Arc::clone(&self.conn);
+        match self.answered(conn.ready(sql, params)).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.settle().await?;
@@ -206,22 +217,40 @@ impl Tx {
     /// Sends a request by polling it once; its answer is awaited later.
     fn push(&mut self, mut request: Sent) {
         match (&mut request).now_or_never() {
-            Some(answer) => self.sent.push(Box::pin(std::future::ready(answer))),
-            None => self.sent.push(request),
+            Some(answer) => self.sent.push_back(Box::pin(std::future::ready(answer))),
+            None => self.sent.push_back(request),
+        }
+    }
+
+    /// Waits for an answer, and takes those that come before it.
+    ///
+    /// The driver keeps two parts of an answer that nobody takes, and reads no further until they
+    /// are taken: an answer that came in three parts would hold up all those behind it.
+    async fn answered<T>(&mut self, request: impl Future<Output = T>) -> T {
+        let mut request = pin!(request);
+        poll_fn(|cx| {
+            while let Poll::Ready(Some(answer)) = self.sent.poll_next_unpin(cx) {
+                self.note(answer);
+            }
+            request.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn note(&mut self, answer: Result<(), tokio_postgres::Error>) {
+        if let Err(error) = answer
+            && self.failed.is_none()
+        {
+            self.failed = Some(error);
         }
     }
 
     /// Waits for the answers to what was sent; the first failure is the transaction's.
     async fn settle(&mut self) -> Result<()> {
-        let mut failed = None;
-        for request in self.sent.drain(..) {
-            if let Err(error) = request.await
-                && failed.is_none()
-            {
-                failed = Some(error);
-            }
+        while let Some(answer) = self.sent.next().await {
+            self.note(answer);
         }
-        match failed {
+        match self.failed.take() {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
@@ -253,6 +282,7 @@ impl Tx {
     /// Undoes the transaction.
     pub(crate) async fn roll_back(&mut self) -> Result<(), tokio_postgres::Error> {
         self.sent.clear();
+        self.failed = None;
         if !self.begun {
             return Ok(());
         }
