@@ -377,6 +377,7 @@ pub(crate) async fn allocate_ids(tx: &mut Tx, n: &u32) -> Result<IdBlock> {
         return Err(Error::new(ErrorKind::TooLarge, message).into());
     }
     let blocks = std::cmp::max(1, (i64::from(*n) + BLOCK - 1) / BLOCK);
+    tx.send(sql!("number_keep"), params![]).await?;
     for _ in 0..ALLOCATE_TRIES {
         let rows = tx.rows(sql!("number"), params![blocks]).await?;
         let firsts: Vec<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;

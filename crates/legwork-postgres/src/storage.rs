@@ -248,7 +248,7 @@ impl Storage for PostgresStorage {
     }
 
     fn allocate_ids(&self, n: u32) -> BoxFuture<'_, Result<IdBlock>> {
-        self.call(&self.inner.enqueues, RELAXED, n, body!(enqueue::allocate_ids))
+        self.call(&self.inner.enqueues, AGAIN, n, body!(enqueue::allocate_ids))
     }
 
     fn enqueue(&self, jobs: Vec<NewJob>) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
