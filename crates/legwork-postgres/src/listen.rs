@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use legwork_core::{Error, ErrorKind};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::AsyncMessage;
 
-use crate::bind::params;
+use crate::bind::{get, params};
+use crate::conn::Conn;
 use crate::dial::Dialed;
 use crate::error::Failure;
 use crate::ground::Ground;
@@ -23,6 +25,9 @@ const TELL_PAUSE: Duration = Duration::from_millis(2);
 /// How often a listener tells itself something, and how long that may take.
 const ECHO_INTERVAL: Duration = Duration::from_secs(10);
 const ECHO_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a listener must have lived for its end to be the first of a row.
+const HEALTHY: Duration = Duration::from_secs(30);
 
 /// How long anything that is asked of the server may take.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
@@ -45,55 +50,70 @@ fn channel(ground: &Ground) -> String {
     format!("legwork:{}", ground.schema)
 }
 
-/// Tells other processes that something was committed.
+/// Tells other processes that something was committed, until they are told.
 async fn tell(ground: &Ground) {
-    let mut n_failed = 0;
+    let mut conn = None;
     loop {
         ground.signals.untold().await;
-        let conn = match ground.dial("notify").await {
-            Ok(conn) => conn,
-            Err(error) => {
-                n_failed += 1;
-                tracing::debug!(%error, "other processes cannot be told");
-                sleep(back_off(n_failed)).await;
-                continue;
-            }
-        };
-        n_failed = 0;
-        // One transaction without a wait for the disk: the lock that NOTIFY takes is short.
-        let settings = conn.client.batch_execute("SET synchronous_commit = off");
-        let mut asked = timeout(ASK_LIMIT, settings).await;
-        if let Ok(Ok(rows)) = timeout(ASK_LIMIT, conn.rows(sql!("backend"), params![])).await
-            && let Some(backend) = rows.first().and_then(|row| row.try_get(0).ok())
+        let mut n_failed = 0;
+        while !ground.is_pooled()
+            && let Err(error) = tell_once(ground, &mut conn).await
         {
-            ground.signals.set_teller(backend);
+            conn = None;
+            n_failed += 1;
+            tracing::debug!(%error, "other processes cannot be told");
+            sleep(back_off(n_failed)).await;
         }
-        while matches!(asked, Ok(Ok(()))) && !conn.pooled {
-            let text = format!("NOTIFY \"{}\"", channel(ground));
-            asked = timeout(ASK_LIMIT, conn.client.batch_execute(&text)).await;
-            sleep(TELL_PAUSE).await;
-            if matches!(asked, Ok(Ok(()))) {
-                ground.signals.untold().await;
-            }
+        if ground.is_pooled() {
+            return;
         }
-        if conn.pooled {
-            sleep(ECHO_INTERVAL).await;
-        }
+        sleep(TELL_PAUSE).await;
     }
+}
+
+/// Tells other processes, on the connection that there is or on a new one.
+async fn tell_once(ground: &Ground, conn: &mut Option<Arc<Conn>>) -> legwork_core::Result<()> {
+    let open = conn.take().filter(|conn| !conn.client.is_closed());
+    let telling = if let Some(open) = open {
+        open
+    } else {
+        let fresh = ground.dial("notify").await?;
+        let answer = timeout(ASK_LIMIT, fresh.rows(sql!("backend"), params![])).await;
+        let rows = answer.map_err(|_| silent())?.map_err(Failure::from)?;
+        if let Some(row) = rows.first() {
+            ground.signals.set_teller(get(row, 0)?);
+        }
+        fresh
+    };
+    // One transaction without a wait for the disk: the lock that NOTIFY takes is short. In a session
+    // that a pooler shares nothing may stay behind, or others would lose what they commit.
+    let text = format!(
+        "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY \"{}\"; COMMIT",
+        channel(ground)
+    );
+    let told = timeout(ASK_LIMIT, telling.client.batch_execute(&text)).await;
+    told.map_err(|_| silent())?.map_err(Failure::from)?;
+    *conn = Some(telling);
+    Ok(())
+}
+
+fn silent() -> Error {
+    let message = format!("the server did not answer within {} s", ASK_LIMIT.as_secs());
+    Error::new(ErrorKind::Unavailable, message)
 }
 
 /// Takes what other processes tell.
 async fn listen(ground: &Ground) {
     let mut n_failed = 0;
-    loop {
-        if ground.is_pooled() {
-            return;
-        }
+    while !ground.is_pooled() {
         match ground.dialer.dial("listen", false).await {
             Ok(dialed) => {
-                n_failed = 0;
+                let since = Instant::now();
                 let why = hear(ground, dialed).await;
                 tracing::debug!(why, "the listener connects again");
+                if since.elapsed() >= HEALTHY {
+                    n_failed = 0;
+                }
                 // What was told meanwhile was not heard.
                 ground.signals.heard();
             }
