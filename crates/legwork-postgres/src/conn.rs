@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use legwork_core::CancellationToken;
 use postgres_types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
+use tokio_util::sync::DropGuard;
 
 use crate::bind::Param;
 use crate::statement::{Sql, in_schema};
@@ -21,6 +23,8 @@ pub(crate) struct Conn {
     /// Behind a transaction pooler statements have no names and settings hold for one transaction.
     pub(crate) pooled: bool,
     statements: Mutex<HashMap<Sql, Statement>>,
+    /// Tells whoever moves the connection that nobody uses it any more.
+    _in_use: DropGuard,
 }
 
 impl fmt::Debug for Conn {
@@ -36,8 +40,15 @@ enum Form {
 }
 
 impl Conn {
-    pub(crate) fn new(client: Client, schema: Arc<str>, pooled: bool) -> Self {
-        Self { client, schema, pooled, statements: Mutex::new(HashMap::new()) }
+    /// Makes a connection; `ended` is cancelled when it is dropped.
+    pub(crate) fn new(
+        client: Client,
+        schema: Arc<str>,
+        pooled: bool,
+        ended: CancellationToken,
+    ) -> Self {
+        let statements = Mutex::new(HashMap::new());
+        Self { client, schema, pooled, statements, _in_use: ended.drop_guard() }
     }
 
     /// Makes a statement ready to be sent; asks the server only the first time.

@@ -17,7 +17,7 @@ use crate::ground::Ground;
 use crate::tx::Tx;
 
 /// How long a call may take, with its waiting, reconnecting and repeating.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a call that meets other transactions is repeated at once.
 const REPEATS_MAX: u32 = 50;
@@ -124,8 +124,8 @@ impl Line {
                 Err(failure) => failure,
             };
             let remedy = failure.remedy();
-            if remedy == Remedy::Pooled && !self.ground.set_pooled() {
-                return Err(failure.into_error());
+            if remedy == Remedy::Pooled && !conn.pooled {
+                self.ground.set_pooled();
             }
             if matches!(remedy, Remedy::Reconnect | Remedy::Pooled) {
                 unknown |= tx.is_committing();
@@ -144,7 +144,8 @@ impl Line {
             }
             n_repeats += 1;
             if remedy == Remedy::Tell || n_repeats > REPEATS_MAX || Instant::now() >= deadline {
-                return Err(failure.into_error());
+                let error = failure.into_error();
+                return Err(if unknown { in_doubt(error) } else { error });
             }
             careful |= remedy == Remedy::RepeatCarefully;
         }
@@ -156,7 +157,9 @@ impl Line {
         state: &mut State,
         deadline: Instant,
     ) -> legwork_core::Result<Arc<Conn>> {
-        if let Some(conn) = state.conn.take().filter(|conn| !conn.client.is_closed()) {
+        let fits =
+            |conn: &Arc<Conn>| !conn.client.is_closed() && conn.pooled == self.ground.is_pooled();
+        if let Some(conn) = state.conn.take().filter(fits) {
             return Ok(conn);
         }
         loop {
@@ -194,7 +197,8 @@ pub(crate) fn back_off(n_failed: u32) -> Duration {
     std::cmp::min(most, BACK_OFF_MAX).mul_f64(fastrand::f64())
 }
 
-fn too_slow(what: &'static str) -> Error {
+/// Makes the error of a call that took too long.
+pub(crate) fn too_slow(what: &'static str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("{what} within {} s", CALL_LIMIT.as_secs()))
 }
 

@@ -26,6 +26,8 @@ const CACHE_MAX: usize = 100_000;
 pub(crate) struct Names {
     queues: Mutex<Book<QueueName>>,
     kinds: Mutex<Book<Kind>>,
+    /// Held while names are added: whoever needs the same ones waits and finds them.
+    adding: tokio::sync::Mutex<()>,
 }
 
 struct Book<N> {
@@ -100,6 +102,11 @@ impl Names {
     /// Returns the number of a name that is cached.
     pub(crate) fn known<N: Name>(&self, name: &N) -> Option<i32> {
         N::with_book(self, |book| book.0.by_name.get(name).copied())
+    }
+
+    /// Waits for the turn to add names.
+    pub(crate) async fn turn(&self) -> impl Drop + '_ {
+        self.adding.lock().await
     }
 
     /// Returns the name of a number that is cached.

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use legwork_core::CancellationToken;
 use tokio_postgres::Client;
 
 use super::*;
@@ -99,7 +100,7 @@ fn wrapped(line: &str) -> String {
 }
 
 async fn conn(database: &Database, schema: &str) -> Conn {
-    Conn::new(database.client().await, Arc::from(schema), false)
+    Conn::new(database.client().await, Arc::from(schema), false, CancellationToken::new())
 }
 
 async fn up(conn: &Conn) -> String {
