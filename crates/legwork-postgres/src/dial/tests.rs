@@ -2,7 +2,9 @@
 //! TLS, follow another, or stand behind a pooler.
 
 mod certificate;
+#[path = "../../tests/support/cluster.rs"]
 mod cluster;
+#[path = "../../tests/support/pooler.rs"]
 mod pooler;
 
 use std::net::TcpListener;
@@ -193,7 +195,7 @@ async fn a_pooler_is_noticed_only_in_transaction_mode() {
     assert!(!dialer(&url).is_pooled().await.unwrap(), "a server is no pooler");
     assert!(dialer(&format!("{url}?pooled=true")).is_pooled().await.unwrap(), "as it is told");
     for (mode, pooled) in [("transaction", true), ("session", false)] {
-        let Some(pooler) = Pooler::start(name, &url, mode) else { return };
+        let Some(pooler) = Pooler::start_with(name, &url, mode, 2) else { return };
         let url = pooler.url();
         assert_eq!(dialer(&url).is_pooled().await.unwrap(), pooled, "{mode}");
         let untrue = format!("{url}?pooled={}", !pooled);
@@ -206,8 +208,10 @@ async fn a_pooler_is_noticed_only_in_transaction_mode() {
 async fn a_pooler_of_one_session_is_noticed() {
     let name = "a_pooler_of_one_session_is_noticed";
     let Some(url) = shared_server(name) else { return };
-    let Some(pooler) = Pooler::start_with(name, &url, "transaction", 1) else { return };
+    let Some(mut pooler) = Pooler::start_with(name, &url, "transaction", 1) else { return };
     assert!(dialer(&pooler.url()).is_pooled().await.unwrap());
+    pooler.restart();
+    assert!(dialer(&pooler.url()).is_pooled().await.unwrap(), "and one that was restarted");
 }
 
 /// The name in the certificate of the private server.

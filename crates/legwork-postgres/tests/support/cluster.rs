@@ -24,7 +24,8 @@ pub(super) fn variable(name: &str, test: &str) -> Option<String> {
 }
 
 /// Records that `test` is skipped.
-pub(super) fn skip(test: &str, why: &str) {
+#[expect(clippy::print_stdout, reason = "people who run a test by hand see why it did nothing")]
+fn skip(test: &str, why: &str) {
     let line = format!("{test}: {why}");
     println!("SKIPPED: {line}");
     if let Some(path) = std::env::var_os("LEGWORK_TEST_SKIPS") {
@@ -95,9 +96,14 @@ impl Cluster {
         )
         .unwrap();
         prepare(&cluster);
-        let log = cluster.path("log");
-        cluster.run("pg_ctl", &["start", "--wait", "--silent", "--log", &log]);
+        cluster.start_again();
         Some(cluster)
+    }
+
+    /// Starts the server, which was stopped or killed.
+    pub(super) fn start_again(&self) {
+        let log = self.path("log");
+        self.run("pg_ctl", &["start", "--wait", "--silent", "--log", &log]);
     }
 
     /// Returns the path of a file in the data directory.
@@ -115,7 +121,8 @@ impl Cluster {
         }
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) {
+    /// Runs a program of the server on the data directory.
+    pub(super) fn run(&self, program: &str, arguments: &[&str]) {
         let output = self.command(program, arguments).output().unwrap();
         let (said, log) = (String::from_utf8_lossy(&output.stderr), self.path("log"));
         let log = std::fs::read_to_string(log).unwrap_or_default();
