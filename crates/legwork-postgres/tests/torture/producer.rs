@@ -40,7 +40,8 @@ pub(crate) fn parent_of(key: u64) -> Option<u64> {
 pub(crate) async fn produce(place: &Place, slot: u32) {
     let storage = Arc::new(PostgresStorage::connect(&place.url()).await.unwrap());
     let ledger = Ledger::open(place);
-    let producer = Producer { jobs: Jobs::new(storage.clone()), storage, ledger };
+    let jobs = Jobs::new(storage.clone());
+    let mut producer = Producer { jobs, storage, ledger, intended: BTreeMap::new() };
     let first = u64::from(slot) * SPAN;
     let mut next = producer.resume(first).await;
     let mut acknowledged = Vec::new();
@@ -50,7 +51,7 @@ pub(crate) async fn produce(place: &Place, slot: u32) {
         while next < first + target {
             let end = std::cmp::min(next + BATCH, first + target);
             if repeats(first) {
-                let answered = producer.store(&producer.intend(next..end).await).await;
+                let answered = producer.intend_and_store(next..end).await;
                 producer.note(&std::mem::replace(&mut acknowledged, answered));
             } else {
                 producer.call(next..end).await;
@@ -81,17 +82,20 @@ struct Producer {
     storage: Arc<PostgresStorage>,
     jobs: Jobs,
     ledger: Ledger,
+    /// The ids of its keys, with those of its earlier lives.
+    intended: BTreeMap<u64, i64>,
 }
 
 impl Producer {
     /// Repeats what an earlier life of this producer does not know; returns the next new key.
-    async fn resume(&self, first: u64) -> u64 {
+    async fn resume(&mut self, first: u64) -> u64 {
         let mut unknown = BTreeMap::new();
         let mut next = first;
         for fact in self.ledger.facts() {
             match fact {
                 Fact::Intent { key, id } if key / SPAN == first / SPAN => {
                     unknown.insert(key, id);
+                    self.intended.insert(key, id);
                     next = std::cmp::max(next, key + 1);
                 }
                 Fact::Stored { key, .. } | Fact::Again { key, .. } => {
@@ -111,14 +115,20 @@ impl Producer {
     }
 
     /// Allocates ids and notes what is about to be enqueued under them.
-    async fn intend(&self, keys: std::ops::Range<u64>) -> Vec<(u64, i64)> {
+    async fn intend(&mut self, keys: std::ops::Range<u64>) -> Vec<(u64, i64)> {
         let n = u32::try_from(keys.end - keys.start).unwrap();
         let block = self.storage.allocate_ids(n).await.unwrap();
         let intents: Vec<_> = keys.zip(block.ids().map(JobId::get)).collect();
         for &(key, id) in &intents {
             self.ledger.note(Fact::Intent { key, id });
+            self.intended.insert(key, id);
         }
         intents
+    }
+
+    async fn intend_and_store(&mut self, keys: std::ops::Range<u64>) -> Vec<Fact> {
+        let intents = self.intend(keys).await;
+        self.store(&intents).await
     }
 
     /// Enqueues under the ids that were noted, which is safe to repeat; returns what is to be
@@ -144,18 +154,11 @@ impl Producer {
         let mut job = NewJob::new(kind, Work { key }.encode().unwrap());
         job.id = Some(JobId::new(id).unwrap());
         if let Some(parent) = parent_of(key) {
-            let id = JobId::new(self.intended_id(parent)).unwrap();
+            // It was intended before its continuation.
+            let id = JobId::new(self.intended[&parent]).unwrap();
             job.parents.push(Parent { id, on: On::Success });
         }
         job
-    }
-
-    fn intended_id(&self, wanted: u64) -> i64 {
-        let mut facts = self.ledger.facts().into_iter();
-        let noted = facts.find_map(|fact| {
-            if let Fact::Intent { key, id } = fact { (key == wanted).then_some(id) } else { None }
-        });
-        noted.expect("a parent is intended before its continuation")
     }
 
     /// Enqueues through the client, all keys at the same time.
