@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::place::{Place, on_both_databases};
+use crate::wait::until;
 
 on_both_databases! {
     a_product_is_notified_after_the_answer_and_shows_in_the_summary,
@@ -12,8 +13,9 @@ on_both_databases! {
 
 fn a_product_is_notified_after_the_answer_and_shows_in_the_summary(place: &Place) {
     let app = App::start(place, &[("NOTIFY_SECS", "1"), ("CACHE_REFRESH_SECS", "1")]);
-    assert_eq!(app.get("/readyz").status, 200, "it says that it listens when it is ready");
     assert_eq!(app.get("/products/summary").json()["products"], 0, "the cache is filled at once");
+    // The host is ready a moment after the services have been told that it has started.
+    until("the process to be ready", || (app.get("/readyz").status == 200).then_some(()));
     let answer = app.post_json("/products", &json!({ "name": "Chair", "price_cents": 4_200 }));
     assert_eq!(answer.status, 201, "{answer:?}");
     app.says("notification started");
