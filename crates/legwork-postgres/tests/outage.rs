@@ -9,8 +9,12 @@
 mod cluster;
 #[path = "outage/cut.rs"]
 mod cut;
+#[path = "outage/failover.rs"]
+mod failover;
 #[path = "outage/fixture.rs"]
 mod fixture;
+#[path = "outage/hints.rs"]
+mod hints;
 #[path = "outage/log.rs"]
 mod log;
 #[path = "support/pooler.rs"]

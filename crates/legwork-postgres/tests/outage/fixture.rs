@@ -21,7 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) storage: PostgresStorage,
     pub(crate) direct: PostgresStorage,
     pub(crate) proxy: Proxy,
-    _schema: Schema,
+    schema: Schema,
 }
 
 impl Fixture {
@@ -31,7 +31,19 @@ impl Fixture {
         let proxy = Proxy::start(port_of(&url)).await;
         let direct = PostgresStorage::connect(&url).await.unwrap();
         let storage = PostgresStorage::connect(&with_port(&url, proxy.port)).await.unwrap();
-        Some(Self { storage, direct, proxy, _schema: schema })
+        Some(Self { storage, direct, proxy, schema })
+    }
+
+    /// Returns the URL of the server, with nothing of Legwork's.
+    pub(crate) fn server_url(&self) -> String {
+        self.schema.url().split('?').next().unwrap().to_owned()
+    }
+
+    /// Returns the name of the schema.
+    pub(crate) fn schema(&self) -> String {
+        let url = self.schema.url();
+        let parameter = url.split(['?', '&']).find_map(|part| part.strip_prefix("schema="));
+        parameter.expect("the URL names the schema").to_owned()
     }
 }
 
