@@ -1,6 +1,7 @@
 -- Takes the next tickets in their order and grants a lease on their jobs. Primary keys of ready and
 -- job. A lane is a queue and a kind that the server has registered; of each only so many tickets
 -- are looked at, behind a floor. A ticket of which not all is wanted leaves its rest in its place.
+-- Yields a row per ticket, its jobs as arrays: a row per job costs both sides more than the claim.
 -- When others have all the tickets for a moment, one row without a lease says so.
 WITH lane AS MATERIALIZED (
     SELECT u.place, u.queue, u.suspect, u.kind, u.priority, u.seq, u.last_priority
@@ -57,19 +58,27 @@ granted AS (
     HAVING count(*) > 0
     RETURNING id, claimed_at)
 SELECT t.place, t.queue, t.kind, t.priority, t.run, t.failures, t.losses, g.id, g.claimed_at, t.seq,
-    t.first, t.n, t.taken, j.id AS job, j.created_at, j.args, j.options
+    t.first, t.n, t.taken, j.ids, j.created_at, j.args, j.options
 FROM granted AS g
     CROSS JOIN taken AS t
-    LEFT JOIN LATERAL (
-        SELECT k.id, k.created_at, k.args, k.options
-        FROM generate_series(t.first, t.first + t.taken - 1) AS e (id)
-            LEFT JOIN legwork.job AS k ON k.id = e.id) AS j ON true
+    CROSS JOIN LATERAL (
+        SELECT array_agg(k.id) AS ids, array_agg(k.created_at) AS created_at,
+            array_agg(k.args) AS args,
+            CASE WHEN count(k.options) > 0 THEN array_agg(k.options) END AS options,
+            bool_or((k.options::json ->> 'expires_at')::int8
+                    <= extract(epoch FROM g.claimed_at) * 1000000)
+                FILTER (WHERE NOT $13 AND k.options IS NOT NULL) AS expired
+        FROM (
+            SELECT m.id, m.created_at, m.args, m.options
+            FROM legwork.job AS m
+            WHERE m.id >= t.first
+                AND m.id < t.first + t.taken
+            ORDER BY m.id) AS k) AS j
 WHERE CASE
         WHEN $13 THEN true
-        WHEN j.id IS NULL THEN legwork.refuse('a claimable job is not stored')
-        WHEN j.options IS NULL THEN true
-        WHEN (j.options::json ->> 'expires_at')::int8 <= extract(epoch FROM g.claimed_at) * 1000000
-            THEN legwork.refuse('a claimable job has expired')
+        WHEN j.ids IS NULL OR cardinality(j.ids) < t.taken
+            THEN legwork.refuse('a claimable job is not stored')
+        WHEN j.expired THEN legwork.refuse('a claimable job has expired')
         ELSE true
     END
 UNION ALL
@@ -88,4 +97,4 @@ WHERE NOT EXISTS (SELECT 1 FROM granted)
                     AND (r.priority, r.seq) > (l.priority, l.seq)
                     AND r.priority <= l.last_priority
                 LIMIT 1) AS t)
-ORDER BY place, priority, seq, job;
+ORDER BY place, priority, seq;

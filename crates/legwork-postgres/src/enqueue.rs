@@ -365,7 +365,7 @@ fn ticket_columns(tickets: Vec<Fresh>) -> Vec<crate::bind::Param> {
 }
 
 /// How many numbers in a row one call may ask for.
-const ALLOCATE_MAX: u32 = 10_000_000;
+const ALLOCATE_MAX: u32 = 1_000_000;
 
 /// How often blocks that did not follow each other are asked for again.
 const ALLOCATE_TRIES: u32 = 20;
