@@ -87,17 +87,18 @@ impl Drop for Inner {
     }
 }
 
-/// Returns what the storage can do.
-pub(crate) fn capabilities() -> Capabilities {
+/// Returns what the storage can do; behind a transaction pooler nobody hears of others.
+fn capabilities(pooled: bool) -> Capabilities {
     use Capability as C;
     let all = [
         C::TransactionalEnqueue,
         C::SeveralProcesses,
         C::SeveralMachines,
-        C::PushWakeUps,
         C::Durable,
+        C::PushWakeUps,
     ];
-    Capabilities::new("PostgreSQL", &all)
+    let n = all.len() - usize::from(pooled);
+    Capabilities::new("PostgreSQL", &all[..n])
 }
 
 /// Makes a [`Body`] of an operation.
@@ -166,7 +167,7 @@ impl PostgresStorage {
             dialer,
             location,
             schema,
-            capabilities: capabilities(),
+            capabilities: capabilities(pooled),
             clock,
             names: Arc::default(),
             installation: OnceLock::new(),

@@ -22,7 +22,7 @@ impl Schema {
     /// Names a fresh schema, which the storage creates; `None` without a server.
     pub(crate) fn create() -> Option<Self> {
         let Ok(server) = std::env::var(URL_VARIABLE) else {
-            skip();
+            skip(URL_VARIABLE);
             return None;
         };
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -42,25 +42,26 @@ impl Drop for Schema {
         // The runtime of the test cannot be waited for from here.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async move {
+            runtime.expect("a runtime").block_on(async move {
                 let connected = tokio_postgres::connect(&server, tokio_postgres::NoTls).await;
-                let (client, connection) = connected.unwrap();
-                drop(tokio::task::spawn(connection));
+                let (client, connection) = connected.expect("a session");
                 let statement = format!("DROP SCHEMA IF EXISTS \"{name}\" CASCADE");
-                client.batch_execute(&statement).await.unwrap();
+                let dropping = async move { client.batch_execute(&statement).await };
+                let (dropped, _) = tokio::join!(dropping, connection);
+                dropped.expect("the schema is dropped");
             });
         });
         // A test that fails has said more than a schema that stays.
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the schema {} was not dropped", self.name);
-        }
+        let is_dropped = dropped.join().is_ok() || std::thread::panicking();
+        assert!(is_dropped, "the schema {} was not dropped", self.name);
     }
 }
 
+/// Says that a test does nothing without a variable of the environment.
 #[expect(clippy::print_stdout, reason = "people who run a test by hand see why it did nothing")]
-fn skip() {
+pub(crate) fn skip(variable: &str) {
     let thread = std::thread::current();
-    let line = format!("{}: {URL_VARIABLE} is not set", thread.name().unwrap_or("a test"));
+    let line = format!("{}: {variable} is not set", thread.name().unwrap_or("a test"));
     println!("SKIPPED: {line}");
     if let Some(path) = std::env::var_os(SKIPS_VARIABLE) {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
