@@ -25,7 +25,8 @@ seen AS MATERIALIZED (
             LIMIT $9
             FOR UPDATE SKIP LOCKED) AS t),
 allowed AS (
-    SELECT s.*, row_number() OVER (PARTITION BY s.suspect ORDER BY s.place, s.priority, s.seq) AS nth
+    SELECT s.*,
+        row_number() OVER (PARTITION BY s.suspect ORDER BY s.place, s.priority, s.seq) AS nth
     FROM seen AS s),
 ranked AS (
     SELECT a.*, sum(a.n) OVER (ORDER BY a.place, a.priority, a.seq) - a.n AS before
@@ -82,8 +83,8 @@ WHERE CASE
         ELSE true
     END
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL
 WHERE NOT EXISTS (SELECT 1 FROM granted)
     AND EXISTS (
         SELECT 1

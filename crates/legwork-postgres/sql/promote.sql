@@ -1,5 +1,6 @@
--- Takes what is due, earliest first, and makes it claimable in that order; yields how many jobs, and
--- which are not stored. What another promoter takes is passed over. Primary keys of due and job.
+-- Takes what is due, earliest first, and makes it claimable in that order; yields how many jobs,
+-- and which are not stored. What another promoter takes is passed over. Primary keys of due and
+-- job.
 WITH due AS (
     DELETE FROM legwork.due
     WHERE ctid = ANY (ARRAY(

@@ -1,4 +1,5 @@
--- Lists cancelled jobs past their time, oldest first, with their last runs. Index outcome_cancelled.
+-- Lists cancelled jobs past their time, oldest first, with their last runs. Index
+-- outcome_cancelled.
 SELECT o.id, o.run
 FROM legwork.outcome AS o
 WHERE o.result = 3

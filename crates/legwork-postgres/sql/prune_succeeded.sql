@@ -1,4 +1,5 @@
--- Lists succeeded jobs past their time, oldest first, with their last runs. Index outcome_succeeded.
+-- Lists succeeded jobs past their time, oldest first, with their last runs. Index
+-- outcome_succeeded.
 SELECT o.id, o.run
 FROM legwork.outcome AS o
 WHERE o.result = 1

@@ -155,8 +155,8 @@ enum Refusal {
 
 /// Claims jobs, and ends the transaction.
 ///
-/// When the tickets of a lane turn out to be smaller than they were of late, it goes on in a further
-/// transaction; when others have all of them, it waits for what they leave.
+/// When the tickets of a lane turn out to be smaller than they were of late, it goes on in a
+/// further transaction; when others have all of them, it waits for what they leave.
 pub(crate) async fn claim(tx: &mut Tx, wanted: Wanted) -> Result<Vec<ClaimedJob>> {
     let mut jobs = Vec::new();
     let mut left = wanted;

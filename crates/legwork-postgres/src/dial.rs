@@ -176,10 +176,10 @@ impl Dialer {
     ///
     /// # Errors
     /// [`Unavailable`](legwork_core::ErrorKind::Unavailable) when no server can be reached or the
-    /// one that can takes no writes, [`Invalid`](legwork_core::ErrorKind::Invalid) when the login or
-    /// the certificate is refused, [`NotFound`](legwork_core::ErrorKind::NotFound) without the
-    /// database, [`Unsupported`](legwork_core::ErrorKind::Unsupported) when the server is
-    /// too old or the role may not enter.
+    /// one that can takes no writes, [`Invalid`](legwork_core::ErrorKind::Invalid) when the login
+    /// or the certificate is refused, [`NotFound`](legwork_core::ErrorKind::NotFound) without the
+    /// database, [`Unsupported`](legwork_core::ErrorKind::Unsupported) when the server is too old
+    /// or the role may not enter.
     ///
     /// # Cancel safety
     /// A connection that was half open is closed.

@@ -109,7 +109,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, call: &Call) -> Result<Vec<Enqueued>> {
     let names = Arc::clone(&tx.names);
     let columns = Columns::at(&names, &call.jobs, ids, None)?;
     let tickets = tickets(call.jobs.iter().zip(ids), &names)?;
-    tx.alone(sql!("enqueue"), columns.with_tickets(tx, tickets)).await?;
+    tx.alone(sql!("enqueue"), columns.with_tickets(tx, &tickets)).await?;
     tx.wake = true;
     ids.iter().map(|&id| Ok(Enqueued::New(JobId::new(id)?))).collect()
 }
@@ -165,7 +165,7 @@ async fn place(tx: &mut Tx, now: Timestamp, names: &Names, new: &[(&NewJob, i64)
     let tickets = tickets(ready.map(|(job, id)| (*job, id)), names)?;
     if !tickets.is_empty() {
         tx.wake = true;
-        let columns = ticket_columns(tickets);
+        let columns = ticket_columns(&tickets);
         tx.send(sql!("ready_add"), columns).await?;
     }
     let tags: Vec<(String, i64)> = new
@@ -305,7 +305,7 @@ impl Columns {
         ]
     }
 
-    fn with_tickets(self, tx: &Tx, tickets: Vec<Fresh>) -> Vec<crate::bind::Param> {
+    fn with_tickets(self, tx: &Tx, tickets: &[Fresh]) -> Vec<crate::bind::Param> {
         let mut columns = self.alone(tx);
         columns.extend(ticket_columns(tickets));
         columns
@@ -354,7 +354,7 @@ fn tickets<'j>(
     Ok(tickets)
 }
 
-fn ticket_columns(tickets: Vec<Fresh>) -> Vec<crate::bind::Param> {
+fn ticket_columns(tickets: &[Fresh]) -> Vec<crate::bind::Param> {
     params![
         tickets.iter().map(|t| t.first).collect::<Vec<_>>(),
         tickets.iter().map(|t| t.home.queue).collect::<Vec<_>>(),

@@ -5,7 +5,7 @@
 //! child waits. Then, and for whatever is rare, it is repeated carefully: with the leases locked
 //! and everything read first. Both ways decide in [`end`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use legwork_core::inspect::History;
 use legwork_core::limits::{INTERRUPTIONS_MAX, REASON_MAX_BYTES, clip};
@@ -174,9 +174,9 @@ fn is_later(verdict: &Verdict) -> bool {
 /// Finishes runs after reading everything about them.
 async fn finish_carefully(tx: &mut Tx, server: i32, batch: &[Finish]) -> Result<Vec<Finished>> {
     let now = tx.now().await?;
-    let ids: BTreeMap<i64, ()> = batch.iter().map(|one| (one.lease.0, ())).collect();
+    let ids: BTreeSet<i64> = batch.iter().map(|one| one.lease.0).collect();
     let locked =
-        lease::list(tx, sql!("leases_lock"), params![server, ids.into_keys().collect::<Vec<_>>()])
+        lease::list(tx, sql!("leases_lock"), params![server, ids.into_iter().collect::<Vec<_>>()])
             .await?;
     let leases: HashMap<i64, Lease> = locked.into_iter().map(|lease| (lease.id, lease)).collect();
     let mut recorded = read_recorded(tx, batch).await?;

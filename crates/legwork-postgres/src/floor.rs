@@ -1,8 +1,8 @@
 //! Floors: where a claim begins to look, so that it does not walk over what was claimed before.
 //!
 //! Claimed tickets leave dead index entries behind, which stay for as long as any transaction of
-//! the server is older. [`crate::claim`] begins behind those that it claimed a moment ago, and looks
-//! at everything once a second: a transaction that commits late is found then.
+//! the server is older. [`crate::claim`] begins behind those that it claimed a moment ago, and
+//! looks at everything once a second: a transaction that commits late is found then.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -117,7 +117,7 @@ impl Ground {
         loop {
             let conn = self.dial("migrate").await?;
             let installation = if migrate {
-                let now = self.clock.as_ref().map(|clock| clock.now());
+                let now = self.clock.as_ref().map(|clock| Clock::now(&**clock));
                 schema::migrate(&conn, &self.schema, now).await
             } else {
                 schema::check(&conn, &self.schema).await
@@ -138,7 +138,8 @@ impl Ground {
 
     /// Sees to it that names have numbers; what has none gets one on a connection of its own.
     ///
-    /// However many calls need a name at once, there is one connection. Takes no longer than a call.
+    /// However many calls need a name at once, there is one connection. Takes no longer than a
+    /// call.
     pub(crate) async fn number_names<N: Name>(&self, names: &[N]) -> Result<()> {
         if names.iter().all(|name| self.names.known(name).is_some()) {
             return Ok(());

@@ -237,8 +237,8 @@ impl Granted {
         }
     }
 
-    /// Returns a run that a lease was granted for, the first time; from then on, and for what is not
-    /// remembered, the tables are to be asked. Its outcome may be pruned by then.
+    /// Returns a run that a lease was granted for, the first time; from then on, and for what is
+    /// not remembered, the tables are to be asked. Its outcome may be pruned by then.
     pub(crate) fn end(&self, lease: i64, id: i64, run: i32) -> Option<(Held, Arc<Lease>)> {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         let Remembered { lease, ended } = leases.get_mut(&lease)?;

@@ -85,8 +85,8 @@ async fn tell_once(ground: &Ground, conn: &mut Option<Arc<Conn>>) -> legwork_cor
         }
         fresh
     };
-    // One transaction without a wait for the disk: the lock that NOTIFY takes is short. In a session
-    // that a pooler shares nothing may stay behind, or others would lose what they commit.
+    // One transaction without a wait for the disk: the lock that NOTIFY takes is short. In a
+    // session that a pooler shares nothing may stay behind, or others would lose what they commit.
     let text = format!(
         "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY \"{}\"; COMMIT",
         channel(ground)

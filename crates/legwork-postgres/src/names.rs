@@ -37,7 +37,7 @@ struct Book<N> {
 
 impl<N> fmt::Debug for Book<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Book").field("n", &self.by_number.len()).finish()
+        f.debug_struct("Book").field("n", &self.by_number.len()).finish_non_exhaustive()
     }
 }
 
@@ -129,7 +129,7 @@ impl Names {
                     book.0.by_name.insert(name, number);
                 }),
                 Err(error) => {
-                    tracing::error!(number, %error, "the name of a {} is damaged", N::WHAT)
+                    tracing::error!(number, %error, "the name of a {} is damaged", N::WHAT);
                 }
             }
         }

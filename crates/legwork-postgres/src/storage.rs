@@ -201,27 +201,13 @@ impl PostgresStorage {
         Ok(Self { inner })
     }
 
-    fn call<'s, I, O>(
-        &'s self,
-        line: &'s Arc<Line>,
-        wish: Wish,
-        input: I,
-        body: Body<I, O>,
-    ) -> BoxFuture<'s, Result<O>>
-    where
-        I: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        Box::pin(line.call(wish, input, body))
-    }
-
     /// Does what an operator asked for, or a sweep.
     fn rest<I, O>(&self, wish: Wish, input: I, body: Body<I, O>) -> BoxFuture<'_, Result<O>>
     where
         I: Send + Sync + 'static,
         O: Send + 'static,
     {
-        self.call(&self.inner.rest, wish, input, body)
+        Box::pin(self.inner.rest.call(wish, input, body))
     }
 }
 
@@ -249,7 +235,7 @@ impl Storage for PostgresStorage {
     }
 
     fn allocate_ids(&self, n: u32) -> BoxFuture<'_, Result<IdBlock>> {
-        self.call(&self.inner.enqueues, AGAIN, n, body!(enqueue::allocate_ids))
+        Box::pin(self.inner.enqueues.call(AGAIN, n, body!(enqueue::allocate_ids)))
     }
 
     fn enqueue(&self, jobs: Vec<NewJob>) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
@@ -271,7 +257,7 @@ impl Storage for PostgresStorage {
     }
 
     fn heartbeat(&self, server: Incarnation) -> BoxFuture<'_, Result<Beat>> {
-        self.call(&self.inner.beats, RELAXED, server, body!(server::heartbeat))
+        Box::pin(self.inner.beats.call(RELAXED, server, body!(server::heartbeat)))
     }
 
     fn exchange(&self, exchange: Exchange) -> BoxFuture<'_, Result<Exchanged>> {
@@ -281,7 +267,9 @@ impl Storage for PostgresStorage {
             let exchanged = self.inner.exchanges.call(AGAIN, exchange, body).await;
             if exchanged.is_err() {
                 // What is remembered of them may no longer hold: their rows are read next time.
-                leases.iter().for_each(|id| self.inner.ground.granted.remove(*id));
+                for id in leases {
+                    self.inner.ground.granted.remove(id);
+                }
             }
             exchanged
         })
@@ -296,7 +284,7 @@ impl Storage for PostgresStorage {
     }
 
     fn beats(&self) -> BoxFuture<'_, Result<Vec<ServerBeat>>> {
-        self.call(&self.inner.beats, RELAXED, (), body!(server::beats))
+        Box::pin(self.inner.beats.call(RELAXED, (), body!(server::beats)))
     }
 
     fn rescue(&self, rescue: Rescue) -> BoxFuture<'_, Result<Rescued>> {

@@ -33,6 +33,26 @@ const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const LOOK_SETTINGS: &str = "; SET LOCAL statement_timeout = '5s'; SET LOCAL enable_bitmapscan = off; \
                              SET LOCAL enable_sort = off";
 
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// It reaches the disk before it is acknowledged.
+    Durable,
+    /// Losing it with the power costs nothing.
+    Relaxed,
+    /// It only looks, at one moment.
+    Look,
+}
+
+/// How far a transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Fresh,
+    Begun,
+    /// The commit was sent, so that its outcome may be unknown.
+    Committing,
+}
+
 /// A transaction.
 pub(crate) struct Tx {
     conn: Arc<Conn>,
@@ -44,12 +64,8 @@ pub(crate) struct Tx {
     pub(crate) careful: bool,
     /// Whether something became claimable or due, or a server must hear of something.
     pub(crate) wake: bool,
-    /// Whether losing the transaction with the power costs nothing.
-    relaxed: bool,
-    /// Whether it only looks, at one moment.
-    looks: bool,
-    begun: bool,
-    committing: bool,
+    sort: Sort,
+    stage: Stage,
     sent: FuturesOrdered<Sent>,
     /// The first failure of what was sent, until it is told.
     failed: Option<tokio_postgres::Error>,
@@ -65,10 +81,8 @@ impl Tx {
             ground,
             careful: false,
             wake: false,
-            relaxed,
-            looks: false,
-            begun: false,
-            committing: false,
+            sort: if relaxed { Sort::Relaxed } else { Sort::Durable },
+            stage: Stage::Fresh,
             sent: FuturesOrdered::new(),
             failed: None,
             now: None,
@@ -77,12 +91,12 @@ impl Tx {
 
     /// Says that losing the transaction with the power costs nothing; before its first statement.
     pub(crate) fn relax(&mut self) {
-        self.relaxed = true;
+        self.sort = Sort::Relaxed;
     }
 
     /// Says that it only looks, at one moment, and not for long; before its first statement.
     pub(crate) fn only_look(&mut self) {
-        self.looks = true;
+        self.sort = Sort::Look;
     }
 
     /// Returns the time of tests for `coalesce($1, now())`; `None` stands for the server's.
@@ -95,13 +109,12 @@ impl Tx {
         if let Some(now) = self.now {
             return Ok(now);
         }
-        let now = match &self.ground.clock {
-            Some(clock) => clock.now(),
-            None => {
-                let rows = self.rows(sql!("now"), params![]).await?;
-                let row = rows.first().ok_or_else(|| legwork_core::Error::corrupt("no time"))?;
-                instant(row, 0)?
-            }
+        let now = if let Some(clock) = &self.ground.clock {
+            clock.now()
+        } else {
+            let rows = self.rows(sql!("now"), params![]).await?;
+            let row = rows.first().ok_or_else(|| legwork_core::Error::corrupt("no time"))?;
+            instant(row, 0)?
         };
         self.now = Some(now);
         Ok(now)
@@ -143,7 +156,7 @@ impl Tx {
     /// Runs a statement that is a transaction of its own: the only one of the call.
     pub(crate) async fn alone(&mut self, sql: Sql, params: Vec<Param>) -> Result<u64> {
         self.conn.ready(sql, &params).await?;
-        self.committing = true;
+        self.stage = Stage::Committing;
         Ok(self.conn.execute(sql, params).await?)
     }
 
@@ -189,19 +202,20 @@ impl Tx {
     }
 
     fn begin(&mut self) {
-        if self.begun {
+        if self.stage != Stage::Fresh {
             return;
         }
-        self.begun = true;
-        let mut text = String::from(if self.looks { BEGIN_LOOK } else { "BEGIN" });
-        if self.relaxed {
+        self.stage = Stage::Begun;
+        let looks = self.sort == Sort::Look;
+        let mut text = String::from(if looks { BEGIN_LOOK } else { "BEGIN" });
+        if self.sort == Sort::Relaxed {
             text.push_str("; SET LOCAL synchronous_commit = off");
         }
         if self.conn.pooled {
             text.push_str("; ");
             text.push_str(LOCAL_SETTINGS);
         }
-        if self.looks {
+        if looks {
             text.push_str(LOOK_SETTINGS);
         }
         let conn = Arc::clone(&self.conn);
@@ -209,7 +223,7 @@ impl Tx {
     }
 
     fn send_commit(&mut self) {
-        self.committing = true;
+        self.stage = Stage::Committing;
         let conn = Arc::clone(&self.conn);
         self.push(Box::pin(async move { conn.client.batch_execute("COMMIT").await }));
     }
@@ -258,20 +272,19 @@ impl Tx {
 
     /// Makes a further transaction of this one, which was committed; losing it costs nothing.
     pub(crate) fn begin_again(&mut self) {
-        self.begun = false;
-        self.committing = false;
-        self.relaxed = true;
+        self.stage = Stage::Fresh;
+        self.sort = Sort::Relaxed;
         self.now = None;
     }
 
     /// Tells whether the commit was sent, so that its outcome may be unknown.
     pub(crate) fn is_committing(&self) -> bool {
-        self.committing
+        self.stage == Stage::Committing
     }
 
     /// Ends the transaction; does nothing where it never began or was committed.
     pub(crate) async fn commit(&mut self) -> Result<()> {
-        if !self.begun || self.committing {
+        if self.stage != Stage::Begun {
             return Ok(());
         }
         // COMMIT ends a failed transaction without saying so: what was sent has to have succeeded.
@@ -283,7 +296,7 @@ impl Tx {
     pub(crate) async fn roll_back(&mut self) -> Result<(), tokio_postgres::Error> {
         self.sent.clear();
         self.failed = None;
-        if !self.begun {
+        if self.stage == Stage::Fresh {
             return Ok(());
         }
         self.conn.client.batch_execute("ROLLBACK").await

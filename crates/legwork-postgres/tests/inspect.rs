@@ -1,6 +1,6 @@
 //! Looking in: what the conformance suite cannot see. Jobs are put into their places by SQL.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/database.rs"]
 mod database;

@@ -54,9 +54,9 @@ macro_rules! suite {
         /// Runs the whole conformance suite on a storage, one `#[test]` per case.
         ///
         /// The first argument names the module of the tests, the second is an async closure that
-        /// makes a [`Fixture`](crate::conformance::Fixture) with an empty storage, or `None` after it has
-        /// said why there is none to test. The tests are
-        /// called `memory::claim::never_hands_one_job_to_two_servers`.
+        /// makes a [`Fixture`](crate::conformance::Fixture) with an empty storage, or `None` after
+        /// it has said why there is none to test. The tests are called
+        /// `memory::claim::never_hands_one_job_to_two_servers`.
         ///
         /// # Examples
         /// ```

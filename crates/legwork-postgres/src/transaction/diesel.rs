@@ -1,8 +1,8 @@
 //! Transactions of diesel, whose connections block.
 //!
 //! Any connection to PostgreSQL will do, one of a pool too: diesel's own `PgConnection` would bring
-//! libpq into every build. That is why it is wrapped: Rust lets nobody implement a foreign trait for
-//! references to all connections. What does not block is in `diesel_async`.
+//! libpq into every build. That is why it is wrapped: Rust lets nobody implement a foreign trait
+//! for references to all connections. What does not block is in `diesel_async`.
 
 use std::fmt;
 
@@ -108,7 +108,8 @@ pub(super) fn failure(error: diesel::result::Error) -> Error {
         E::DatabaseError(Kind::SerializationFailure, _) => explain("40001"),
         E::DatabaseError(Kind::ReadOnlyTransaction, _) => explain("25006"),
         E::DatabaseError(Kind::ClosedConnection, _) => BROKEN,
-        // The server points into a statement that it cannot make sense of: what it calls is missing.
+        // The server points into a statement that it cannot make sense of: what it calls is
+        // missing.
         E::DatabaseError(_, answer) if answer.statement_position().is_some() => explain("42883"),
         E::DatabaseError(_, _) => (ErrorKind::Internal, "the statement failed"),
         E::BrokenTransactionManager => explain("25P02"),

@@ -1,7 +1,7 @@
 //! Transactions of sqlx, of both versions that are in use.
 //!
-//! They are the same but for their names, and that 0.9 wants to hear that a statement is not made of
-//! what users typed. Only `sqlx-core` and `sqlx-postgres` are used: the crate `sqlx` would bind
+//! They are the same but for their names, and that 0.9 wants to hear that a statement is not made
+//! of what users typed. Only `sqlx-core` and `sqlx-postgres` are used: the crate `sqlx` would bind
 //! every user of Legwork to its version of SQLite.
 
 use legwork_core::storage::{EnqueueCall, NewJob, Transaction};

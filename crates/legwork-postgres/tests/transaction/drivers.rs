@@ -52,7 +52,8 @@ pub(crate) mod tokio_postgres {
     pub(crate) async fn within(url: &str, jobs: &Jobs, end: End, steps: &[Step]) -> Done {
         let connected = ::tokio_postgres::connect(url, ::tokio_postgres::NoTls).await;
         let (mut client, connection) = connected.unwrap();
-        drop(tokio::task::spawn(connection));
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(connection);
         let tx = client.transaction().await.unwrap();
         let done = do_steps!(jobs, steps, &tx, await);
         match end {
