@@ -52,7 +52,7 @@ rest AS (
 granted AS (
     INSERT INTO legwork.lease
         (claimed_at, server, open, firsts, ns, runs, failures, losses, queues, kinds, priorities)
-    SELECT coalesce($12, now()), $1, sum(t.taken), array_agg(t.first), array_agg(t.taken),
+    SELECT coalesce($12, clock_timestamp()), $1, sum(t.taken), array_agg(t.first), array_agg(t.taken),
         array_agg(t.run), array_agg(t.failures), array_agg(t.losses), array_agg(t.queue),
         array_agg(t.kind), array_agg(t.priority)
     FROM (SELECT * FROM taken ORDER BY place, priority, seq) AS t

@@ -99,3 +99,24 @@ async fn what_a_server_claims_while_it_retires_is_given_back_by_a_rescuer() {
     }
     arena.close([&storage, &other]).await;
 }
+
+#[tokio::test]
+async fn a_run_that_a_waiting_claim_begins_has_not_begun_before_the_last_one_ended() {
+    let Some((arena, storage)) = Arena::open().await else { return };
+    let other = arena.another().await;
+    let (dead, live) = (Server::register(&other).await, Server::register(&storage).await);
+    enqueue(&storage, 1).await;
+    assert_eq!(dead.claim(1).await.len(), 1);
+    enqueue(&storage, 1).await;
+    let stop = arena.hold("SELECT 1 FROM ready FOR UPDATE").await;
+    let meanwhile = async {
+        arena.until_stopped(1).await;
+        assert_eq!(dead.rescued_by(&other).await.enqueued, 1);
+        stop.let_go().await;
+    };
+    let (claimed, ()) = join!(live.claim(9), meanwhile);
+    assert_eq!(claimed.len(), 2);
+    let early = "SELECT count(*) FROM lease AS l JOIN outcome AS o ON o.ended_at > l.claimed_at";
+    assert_eq!(arena.number(early).await, 0, "the history goes backwards");
+    arena.close([&storage, &other]).await;
+}
