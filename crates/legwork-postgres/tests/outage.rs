@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "the tests of dialling use the rest")]
 #[path = "support/cluster.rs"]
 mod cluster;
 #[path = "outage/cut.rs"]

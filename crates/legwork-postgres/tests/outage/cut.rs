@@ -56,22 +56,22 @@ async fn finish_and_cut(fx: &Fixture, when: When) {
     fx.storage.enqueue(vec![job(1), job(2), job(3)]).await.unwrap();
     let claimed = server.claim(3).await;
     let lease = claimed[0].lease;
-    assert_eq!(server.beat().await, [(lease.0, 3)]);
+    assert_eq!(server.beat().await, [(lease.0, 3)], "all are held");
     let finish = vec![succeeded(&claimed[0]), succeeded(&claimed[1])];
     fx.proxy.set_trap(COMMIT, when);
     let exchanged = server.exchange(finish.clone(), 0).await.unwrap();
-    assert!(fx.proxy.was_sprung());
+    assert!(fx.proxy.was_sprung(), "the commit was cut");
     assert_eq!(exchanged.finished, [Finished::Recorded; 2], "{when:?}");
     assert_eq!(counts(&fx.direct).await, [0, 1, 2], "{when:?}");
     assert_eq!(n_counted(&fx.direct).await, 2, "{when:?}");
     assert_eq!(server.beat().await, [(lease.0, 1)], "{when:?}: the third is held");
     // The one that is left ends the lease.
     let exchanged = server.exchange(vec![succeeded(&claimed[2])], 0).await.unwrap();
-    assert_eq!(exchanged.finished, [Finished::Recorded]);
-    assert_eq!(server.beat().await, []);
+    assert_eq!(exchanged.finished, [Finished::Recorded], "it is held");
+    assert_eq!(server.beat().await, [], "nothing is left of the lease");
     let exchanged = server.exchange(finish, 0).await.unwrap();
     assert_eq!(exchanged.finished, [Finished::Recorded; 2], "as it was");
-    assert_eq!(n_counted(&fx.direct).await, 3);
+    assert_eq!(n_counted(&fx.direct).await, 3, "each once");
 }
 
 #[tokio::test]

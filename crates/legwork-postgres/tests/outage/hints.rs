@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use legwork_core::storage::{Enqueued, Storage as _};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls};
 
@@ -11,10 +12,12 @@ use crate::fixture::{Fixture, Server, heard_at_once, job};
 /// How soon hints come again.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-async fn client(fx: &Fixture) -> Client {
+/// Connects to the server directly, for as long as the connection is kept.
+async fn client(fx: &Fixture) -> (Client, JoinSet<Result<(), tokio_postgres::Error>>) {
+    let mut connections = JoinSet::new();
     let (client, connection) = tokio_postgres::connect(&fx.server_url(), NoTls).await.unwrap();
-    drop(tokio::task::spawn(connection));
-    client
+    connections.spawn(connection);
+    (client, connections)
 }
 
 /// Ends the connections that listen or tell; returns how many.
@@ -27,7 +30,7 @@ async fn terminate(client: &Client, fx: &Fixture) -> i64 {
 #[tokio::test]
 async fn hints_come_again_after_their_connections_were_killed() {
     let Some(fx) = Fixture::create().await else { return };
-    let client = client(&fx).await;
+    let (client, _connection) = client(&fx).await;
     heard_at_once(&fx.storage, &fx.direct, Instant::now() + RECOVERY).await;
     assert!(terminate(&client, &fx).await >= 2, "a listener and a teller");
     heard_at_once(&fx.storage, &fx.direct, Instant::now() + RECOVERY).await;
@@ -36,7 +39,7 @@ async fn hints_come_again_after_their_connections_were_killed() {
 #[tokio::test]
 async fn enqueueing_does_not_depend_on_telling() {
     let Some(fx) = Fixture::create().await else { return };
-    let client = client(&fx).await;
+    let (client, _connection) = client(&fx).await;
     let before = fx.proxy.n_taken();
     for n in 0..40 {
         terminate(&client, &fx).await;
@@ -51,7 +54,7 @@ async fn enqueueing_does_not_depend_on_telling() {
 #[tokio::test]
 async fn a_channel_that_strangers_flood_does_no_harm() {
     let Some(fx) = Fixture::create().await else { return };
-    let client = client(&fx).await;
+    let (client, _connection) = client(&fx).await;
     let server = Server::register(&fx.storage).await;
     let channel = format!("legwork:{}", fx.schema());
     let statement = "SELECT count(pg_notify($1, n || repeat('x', 7000))) \

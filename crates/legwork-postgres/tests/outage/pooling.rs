@@ -11,7 +11,7 @@ use legwork_core::storage::{
 use legwork_postgres::PostgresStorage;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::fixture::{Server, counts, job, port_of, succeeded, with_port};
 use crate::log::Log;
@@ -41,7 +41,7 @@ async fn work(storage: PostgresStorage, handle: u32) -> u32 {
         let mut tagged = job(round);
         tagged.options.tags = vec![legwork_core::Tag::new("tag").unwrap()];
         let answers = storage.enqueue(vec![job(round), tagged]).await.unwrap();
-        assert!(answers.iter().all(Enqueued::is_new));
+        assert!(answers.iter().all(Enqueued::is_new), "{answers:?}");
         let other = storage.enqueue(vec![job(round)]).await.unwrap()[0].id();
         let cancelled = storage.cancel(other, Actor::new("test")).await.unwrap();
         let claimed = server.claim(2).await;
@@ -54,7 +54,7 @@ async fn work(storage: PostgresStorage, handle: u32) -> u32 {
         storage.counts().await.unwrap();
         storage.upsert_recurring(recurring(handle)).await.unwrap();
     }
-    assert!(!storage.recurring().await.unwrap().is_empty());
+    assert!(!storage.recurring().await.unwrap().is_empty(), "they are stored");
     n_finished
 }
 
@@ -85,14 +85,14 @@ async fn work_together(url: &str) {
 async fn setting(url: &str, name: &str) -> Vec<String> {
     let bare = url.split('?').next().unwrap();
     let mut values = Vec::new();
-    let mut clients = Vec::new();
+    let (mut clients, mut connections) = (Vec::new(), JoinSet::new());
     for _ in 0..2 {
         let (client, connection) = tokio_postgres::connect(bare, NoTls).await.unwrap();
-        drop(tokio::task::spawn(connection));
+        connections.spawn(connection);
         let row = client.simple_query(&format!("BEGIN; SHOW {name}")).await.unwrap();
-        let value = row.iter().find_map(|message| match message {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
+        let value = row.iter().find_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            row.get(0).map(str::to_owned)
         });
         values.push(value.unwrap());
         clients.push(client);

@@ -86,7 +86,7 @@ async fn survive(cluster: &Cluster, strike: impl FnOnce(&Cluster)) {
         );
     }
     assert!(back_at.elapsed() < RECOVERY, "it took {:?}", back_at.elapsed());
-    assert_eq!(counts(&storage).await, [0, 0, 41]);
+    assert_eq!(counts(&storage).await, [0, 0, 41], "each has ended well, once");
     heard_at_once(&storage, &other, back_at + RECOVERY).await;
 }
 
