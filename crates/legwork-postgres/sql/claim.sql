@@ -52,9 +52,9 @@ rest AS (
 granted AS (
     INSERT INTO legwork.lease
         (claimed_at, server, open, firsts, ns, runs, failures, losses, queues, kinds, priorities)
-    SELECT coalesce($12, clock_timestamp()), $1, sum(t.taken), array_agg(t.first), array_agg(t.taken),
-        array_agg(t.run), array_agg(t.failures), array_agg(t.losses), array_agg(t.queue),
-        array_agg(t.kind), array_agg(t.priority)
+    SELECT coalesce($12, clock_timestamp()), $1, sum(t.taken), array_agg(t.first),
+        array_agg(t.taken), array_agg(t.run), array_agg(t.failures), array_agg(t.losses),
+        array_agg(t.queue), array_agg(t.kind), array_agg(t.priority)
     FROM (SELECT * FROM taken ORDER BY place, priority, seq) AS t
     HAVING count(*) > 0
     RETURNING id, claimed_at)

@@ -4,8 +4,8 @@
 //! The test starts this very program again for each process; `LEGWORK_TORTURE_ROLE` tells it that
 //! it is one. Everyone notes what he does in one ledger; at the end `torture/checker.rs` holds the
 //! ledger against the storage. `LEGWORK_TORTURE_SEED` repeats the choices of a run, though not the
-//! scheduling of its processes; `LEGWORK_TORTURE_KILLS` makes it longer. The ledger and the herd are
-//! those of SQLite's torture.
+//! scheduling of its processes; `LEGWORK_TORTURE_KILLS` makes it longer. The ledger and the herd
+//! are those of SQLite's torture.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the processes talk through their standard output")]
@@ -99,8 +99,8 @@ fn kill_at_random(herd: &mut Herd, random: &mut fastrand::Rng, kills: u32) {
     }
 }
 
-/// Waits until no job is on its way and no dead server is taken for a live one; returns the jobs that
-/// had to be requeued.
+/// Waits until no job is on its way and no dead server is taken for a live one; returns the jobs
+/// that had to be requeued.
 ///
 /// A job that lost three servers in a row is quarantined, as it should be: kills are not told from
 /// jobs that kill. The checker makes sure that it did lose three; here it gets another chance.

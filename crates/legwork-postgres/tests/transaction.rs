@@ -171,7 +171,7 @@ fn jobs_of_every_sort(first: JobId, succeeded: JobId) -> Vec<NewJob> {
         after(6, &[(id(0), On::Success), (succeeded, On::Failure)]),
         after(7, &[(id(6), On::Success)]),
         after(8, &[(id(7), On::Cancelled), (succeeded, On::AnyEnd)]),
-        NewJob { start: Start::After(Duration::from_secs(60)), ..after(9, &[(id(6), On::AnyEnd)]) },
+        NewJob { start: Start::After(Duration::from_mins(1)), ..after(9, &[(id(6), On::AnyEnd)]) },
     ]
 }
 

@@ -17,7 +17,8 @@ pub(super) struct Pooler {
 }
 
 impl Pooler {
-    /// Starts a pooler of `n_sessions` in front of the server of `url`, which has a host and a port.
+    /// Starts a pooler of `n_sessions` in front of the server of `url`, which has a host and a
+    /// port.
     pub(super) fn start_with(test: &str, url: &str, mode: &str, n_sessions: u16) -> Option<Self> {
         let program = PathBuf::from(variable("LEGWORK_PGBOUNCER_BIN", test)?).join("pgbouncer");
         let server = url.split(['/', '?']).nth(2).unwrap().rsplit('@').next().unwrap();
