@@ -13,3 +13,7 @@ mod recurring {}
 
 #[doc = include_str!("../../../docs/retries.md")]
 mod retries {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../../../docs/postgres.md")]
+mod postgres {}
