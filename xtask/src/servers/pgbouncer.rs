@@ -18,7 +18,7 @@ pub(crate) const URL_VARIABLE: &str = "LEGWORK_PGBOUNCER_URL";
 /// The directory of `pgbouncer`.
 pub(crate) const BIN_VARIABLE: &str = "LEGWORK_PGBOUNCER_BIN";
 
-/// Arguments: <program> <settings>.
+/// Arguments: the program, the settings.
 const SCRIPT: &str = r#"
 printf '"postgres" ""\n' >users &&
 printf '%s' "$2" >pgbouncer.ini &&

@@ -21,7 +21,7 @@ pub(crate) const BIN_VARIABLE: &str = "LEGWORK_POSTGRES_BIN";
 /// The account under which root has to start servers, which refuse root; not set for others.
 pub(crate) const OS_USER_VARIABLE: &str = "LEGWORK_POSTGRES_OS_USER";
 
-/// Arguments: <directory of the programs> <settings>.
+/// Arguments: the directory of the programs, the settings.
 const SCRIPT: &str = r#"
 "$1/initdb" --pgdata=data --username=postgres --auth=trust --encoding=UTF8 --no-locale --no-sync &&
 printf '%s' "$2" >>data/postgresql.conf &&
