@@ -211,7 +211,8 @@ async fn claim_once(tx: &mut Tx, wanted: &Wanted) -> Result<(Vec<ClaimedJob>, bo
     let batch = read(tx, wanted, &rows)?;
     refuse(tx, wanted, &batch).await?;
     tx.commit().await?;
-    if let Some(lease) = batch.lease {
+    if let Some(mut lease) = batch.lease {
+        lease.open = i32::try_from(batch.jobs.len()).unwrap_or(i32::MAX);
         tx.ground.granted.add(lease);
     }
     Ok((batch.jobs, may_be_more(&rows, tickets)))

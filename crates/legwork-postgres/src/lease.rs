@@ -241,9 +241,16 @@ impl Granted {
     /// not remembered, the tables are to be asked. Its outcome may be pruned by then.
     pub(crate) fn end(&self, lease: i64, id: i64, run: i32) -> Option<(Held, Arc<Lease>)> {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        let Remembered { lease, ended } = leases.get_mut(&lease)?;
-        let held = lease.lists(id, run)?;
-        ended.insert((id, run)).then(|| (held, Arc::clone(lease)))
+        let Remembered { lease: granted, ended } = leases.get_mut(&lease)?;
+        let held = granted.lists(id, run)?;
+        if !ended.insert((id, run)) {
+            return None;
+        }
+        let granted = Arc::clone(granted);
+        if i32::try_from(ended.len()).is_ok_and(|n| n >= granted.open) {
+            leases.remove(&lease);
+        }
+        Some((held, granted))
     }
 
     /// Forgets a lease: it has ended, or what is remembered of it may no longer hold.
@@ -255,6 +262,20 @@ impl Granted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_known_once_and_a_lease_is_forgotten_with_its_last() {
+        let home = Home { queue: 1, kind: 2, priority: 0 };
+        let entry = Entry { home, first: 10, n: 2, run: 1, failures: 0, losses: 0 };
+        let claimed_at = Timestamp::MIN;
+        let granted = Granted::default();
+        granted.add(Lease { id: 7, server: 3, claimed_at, open: 2, entries: vec![entry] });
+        assert!(granted.end(7, 12, 1).is_none() && granted.end(7, 10, 2).is_none());
+        assert!(granted.end(7, 10, 1).is_some());
+        assert!(granted.end(7, 10, 1).is_none(), "the tables are asked the second time");
+        assert!(granted.end(7, 11, 1).is_some());
+        assert!(granted.leases.lock().unwrap().is_empty(), "all its runs have ended");
+    }
 
     #[test]
     fn an_entry_is_parted_around_the_jobs_that_are_struck() {
