@@ -36,18 +36,18 @@ struct Event {
 
 /// What goes into the sums of the minute, of one queue and kind.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sum {
-    pub(crate) queue: i32,
-    pub(crate) kind: i32,
-    pub(crate) succeeded: i32,
-    pub(crate) failed: i32,
-    pub(crate) retried: i32,
-    pub(crate) cancelled: i32,
-    pub(crate) ran_for: i64,
+struct Sum {
+    queue: i32,
+    kind: i32,
+    succeeded: i32,
+    failed: i32,
+    retried: i32,
+    cancelled: i32,
+    ran_for: i64,
 }
 
 /// Adds the end of a run to the sums; what is neither an end nor a retry does not count.
-pub(crate) fn add_up(sums: &mut Vec<Sum>, home: Home, ended: Ended, ran_for: Option<i64>) {
+fn add_up(sums: &mut Vec<Sum>, home: Home, ended: Ended, ran_for: Option<i64>) {
     if matches!(ended, Ended::Snoozed | Ended::Released | Ended::Interrupted | Ended::Lost) {
         return;
     }
@@ -203,7 +203,7 @@ async fn send_results(tx: &mut Tx, results: Vec<(i64, String)>) -> Result<()> {
     tx.send(sql!("finish_result"), params![ids, json]).await
 }
 
-pub(crate) async fn send_sums(tx: &mut Tx, now: Option<At>, sums: Vec<Sum>) -> Result<()> {
+async fn send_sums(tx: &mut Tx, now: Option<At>, sums: Vec<Sum>) -> Result<()> {
     if sums.is_empty() {
         return Ok(());
     }

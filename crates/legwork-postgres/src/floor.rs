@@ -72,12 +72,13 @@ struct Claimed {
 #[derive(Debug)]
 pub(crate) struct Floors {
     lanes: HashMap<Lane, Claimed>,
-    jobs_per_ticket: f64,
+    /// The mean number of jobs per ticket of late, in thousandths.
+    jobs_per_ticket: i64,
 }
 
 impl Default for Floors {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), jobs_per_ticket: 1.0 }
+        Self { lanes: HashMap::new(), jobs_per_ticket: 1_000 }
     }
 }
 
@@ -114,7 +115,7 @@ impl Floors {
         n: i16,
         now: Instant,
     ) {
-        self.jobs_per_ticket = self.jobs_per_ticket.mul_add(0.9, 0.1 * f64::from(n));
+        self.jobs_per_ticket = (9 * self.jobs_per_ticket + 1_000 * i64::from(n)) / 10;
         let fresh = || Claimed { levels: Vec::new(), full_at: now };
         let levels = &mut self.lanes.entry(lane).or_insert_with(fresh).levels;
         match levels.binary_search_by_key(&priority, |level| level.priority) {
@@ -130,16 +131,11 @@ impl Floors {
     /// Returns how many tickets of a lane to look at for so many jobs: a little more than are
     /// likely to be needed, since each is locked.
     pub(crate) fn tickets_for(&self, jobs: usize) -> i64 {
-        let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
-        let tickets = 1.25 * f64::from(jobs) / self.jobs_per_ticket + 1.0;
-        let most = i64::from(jobs);
-        (1..=most).find(|n| f64_of(*n) >= tickets).unwrap_or(most)
+        let jobs = i64::try_from(jobs).unwrap_or(i64::MAX / 2_000);
+        // A quarter more than the mean says, rounded up, and one.
+        let tickets = (1_250 * jobs + self.jobs_per_ticket - 1) / self.jobs_per_ticket + 1;
+        std::cmp::min(tickets, jobs)
     }
-}
-
-/// Returns a small number as it is in a calculation.
-fn f64_of(n: i64) -> f64 {
-    i32::try_from(n).map_or(f64::MAX, f64::from)
 }
 
 #[cfg(test)]

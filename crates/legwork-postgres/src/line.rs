@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::conn::Conn;
-use crate::error::{Failure, Remedy, Result};
+use crate::error::{Remedy, Result};
 use crate::ground::Ground;
 use crate::tx::Tx;
 
@@ -205,10 +205,4 @@ pub(crate) fn too_slow(what: &'static str) -> Error {
 /// Makes an error of unknown effect of one that came after a commit was sent.
 fn in_doubt(error: Error) -> Error {
     Error::with_source(ErrorKind::Unknown, "the connection broke during the commit", error)
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        failure.into_error()
-    }
 }

@@ -43,9 +43,8 @@ impl Numbers {
             let rows = conn.rows(sql!("number"), params![blocks]).await?;
             for row in &rows {
                 let first: i64 = get(row, 0)?;
-                let end = std::cmp::min(first + BLOCK, first.saturating_add(missing));
                 let left = n - numbers.len();
-                numbers.extend((first..end).take(left));
+                numbers.extend((first..first + BLOCK).take(left));
                 let next = numbers.last().map_or(first, |last| last + 1);
                 self.keep(Rest { next, end: first + BLOCK, taken_at: Instant::now() });
             }

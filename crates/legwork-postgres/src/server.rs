@@ -3,7 +3,7 @@
 //! A server lives while its beat moves; who says that it does not is [`crate::rescue`]. A heartbeat
 //! is one statement, so that it gets through when the database is slow.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use legwork_core::storage::{Beat, CancelRequest, ServerBeat, ServerInfo};
@@ -31,9 +31,12 @@ pub(crate) async fn register(tx: &mut Tx, info: &ServerInfo) -> Result<()> {
 
 /// Returns the number of a server, live or gone; `None` when it was never registered.
 pub(crate) async fn number_of(tx: &mut Tx, server: Incarnation) -> Result<Option<i32>> {
-    let known = |servers: &HashMap<_, _>| servers.get(&server).copied();
-    if let Some(number) = known(&tx.ground.servers.lock().unwrap_or_else(PoisonError::into_inner)) {
-        return Ok(Some(number));
+    let known = {
+        let servers = tx.ground.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.get(&server).copied()
+    };
+    if known.is_some() {
+        return Ok(known);
     }
     let Some(row) = tx.row(sql!("server_find"), params![server.to_string()]).await? else {
         return Ok(None);
