@@ -61,7 +61,6 @@ impl Connect for Jobs {
             Location::Postgres => open_postgres(url).await?,
             Location::Memory => open_memory()?,
         };
-        store.migrate().await?;
         tracing::info!(storage = store.location(), "storage is open");
         Ok(Self::new(store))
     }
